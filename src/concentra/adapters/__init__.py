@@ -1,0 +1,1 @@
+"""All that touches the world, one module a kind of thing touched."""

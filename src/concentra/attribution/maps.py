@@ -1,0 +1,77 @@
+"""The maps in memory: sorted range tables, names and curated providers, all as of a stated day.
+
+Each table covers its whole address space with ranges that end where the next one starts, so that
+one search answers one address and "nothing is known here" is a row like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from concentra.attribution.libloc import OriginRanges
+from concentra.attribution.providers import ProviderTable
+from concentra.model.axes import Kind
+from concentra.model.provenance import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedRecord:
+    """What a provider's own file says of a range."""
+
+    provider: str
+    kind: Kind
+    region: str | None
+    service: str | None
+    country: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PublishedRanges:
+    """Disjoint ranges of one address family and the record of each; 0 is no record."""
+
+    start: NDArray[np.uint32] | NDArray[np.bytes_]
+    record: NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AsNames:
+    """AS number → registered name, kept as bytes, since an audit asks for a few hundred of 80,000."""
+
+    asn: NDArray[np.uint32]
+    """Ascending."""
+    end: NDArray[np.uint32]
+    """Where each name ends in `text`; it starts where the one before ends."""
+    text: NDArray[np.uint8]
+    """All names in UTF-8, one after the other."""
+
+    def get(self, asn: int) -> str | None:
+        """Return the registered name of `asn`, or None if the map holds none."""
+        position = int(np.searchsorted(self.asn, asn))
+        if position == len(self.asn) or int(self.asn[position]) != asn:
+            return None
+        start = int(self.end[position - 1]) if position else 0
+        return bytes(self.text[start : int(self.end[position])]).decode("utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Maps:
+    """Everything that attribution reads, and where it came from."""
+
+    origin_v4: OriginRanges
+    origin_v6: OriginRanges
+    published_v4: PublishedRanges
+    published_v6: PublishedRanges
+    records: tuple[PublishedRecord, ...]
+    """Record ``i`` of `PublishedRanges` is ``records[i - 1]``."""
+    as_names: AsNames
+    hosting_lists: Mapping[int, tuple[str, ...]]
+    """AS number → the public lists of hosting companies that name it."""
+    providers: ProviderTable
+    sources: tuple[Source, ...]
+    as_of: date
+    """As of when the origin-AS table stands."""

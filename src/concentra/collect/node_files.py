@@ -1,0 +1,334 @@
+"""Readers of node files, detected by content: lines, CSV, geth's nodes.json, concentra's own snapshots.
+
+A file is read in chunks of bounded size. Rows that are plain dotted quads go through
+`address_text`, all others one by one through `read_row`; every row ends as addresses or as a counted
+reason for being left out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from concentra.collect.address_text import parse_ipv4
+from concentra.collect.errors import NoAddressColumn, UnreadableNodeFile
+from concentra.wire import enode, enr
+from concentra.wire.errors import WireError
+
+CHUNK_BYTES = 8 * 1024 * 1024
+"""Large enough that NumPy's fixed costs vanish, small enough that a chunk's arrays fit in a cache or two."""
+
+MAX_ROW_BYTES = 64 * 1024
+"""A row beyond this is no address; the longest real one, an ENR in a CSV, has under 2,000 bytes."""
+
+MAX_JSON_BYTES = 1024 * 1024 * 1024
+"""geth's nodes.json of a whole network has about 20 MB."""
+
+ADDRESS_COLUMNS = (
+    "ip", "address", "ip_address", "ipaddress", "ip_addr", "addr", "ipv4", "ipv6", "ip:port", "host",
+    "endpoint", "enode", "enr", "record", "node",
+)  # fmt: skip
+"""Column names that are taken to hold addresses, best first, compared in lower case."""
+
+DELIMITERS = (",", ";", "\t")
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSighting:
+    """One record of one node: its identity, how new the record is, and the addresses in it."""
+
+    node_id: bytes
+    seq: int
+    addresses: tuple[IPAddress, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Sightings:
+    """What a node file holds, in the order of its rows; filled while it is read."""
+
+    format: str
+    """For people: ``addresses, one a line``, ``CSV, column ip``, ``geth nodes.json``."""
+    rows: int = 0
+    """Rows that are neither blank nor a comment."""
+    v4: list[NDArray[np.uint32]] = field(default_factory=list)
+    v6: list[bytes] = field(default_factory=list)
+    nodes: list[NodeSighting] = field(default_factory=list)
+    """Rows that carry a node identity; their addresses are in `v4` and `v6` as well."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Rows that hold no address, by reason."""
+
+    def add(self, addresses: Iterable[IPAddress]) -> None:
+        """Keep addresses that were read one by one."""
+        v4 = []
+        for address in addresses:
+            if isinstance(address, ipaddress.IPv4Address):
+                v4.append(int(address))
+            elif address.ipv4_mapped is not None:
+                v4.append(int(address.ipv4_mapped))
+            else:
+                self.v6.append(address.packed)
+        if v4:
+            self.v4.append(np.array(v4, np.uint32))
+
+
+def read_node_file(stream: BinaryIO, name: str, *, column: str | None = None) -> Sightings:
+    """Read a node file of any form that is known.
+
+    Parameters
+    ----------
+    stream : binary file
+        Already decompressed; read once, from its start to its end.
+    name : str
+        For messages.
+    column : str, optional
+        The CSV column that holds the addresses, by its name or its number from 1.
+
+    Raises
+    ------
+    UnreadableNodeFile
+        If no form fits, or the file is damaged.
+    NoAddressColumn
+        If it is a CSV and its address column cannot be told.
+    """
+    head = stream.read(CHUNK_BYTES).removeprefix(b"\xef\xbb\xbf")
+    first, offset = _first_row(head)
+    head = head[offset:]
+    if first.startswith("{"):
+        return _read_geth_nodes(head + stream.read(MAX_JSON_BYTES + 1), name)
+    if first.startswith("["):
+        raise UnreadableNodeFile(name, "a JSON array is none of the forms that are known", "geth's nodes.json is an object")
+    delimiter = _delimiter(first)
+    if column is None and (delimiter is None or _is_address(first)) and first.strip('" ').lower() not in ADDRESS_COLUMNS:
+        sightings = Sightings(format="one record a line")
+        for chunk in _whole_lines(stream, head):
+            _read_lines(chunk, sightings)
+        return sightings
+    return _read_csv(stream, head, name, delimiter or ",", column)
+
+
+def read_row(text: str, sightings: Sightings) -> None:
+    """Add one row that is no plain dotted quad: an IPv6 address, an enode URL, an ENR, or a reason."""
+    try:
+        if text.startswith("enode:"):
+            node = enode.from_url(text)
+            sightings.nodes.append(NodeSighting(node.node_id, 0, (node.address,)))
+            sightings.add((node.address,))
+            return
+        if text.startswith("enr:"):
+            record = enr.from_text(text)
+            addresses = tuple(address for address in (record.ip, record.ip6) if address is not None)
+            if not addresses:
+                sightings.dropped["ENR without an address"] += 1
+                return
+            sightings.nodes.append(NodeSighting(record.node_id, record.seq, addresses))
+            sightings.add(addresses)
+            return
+    except WireError:
+        sightings.dropped["bad enode URL" if text.startswith("enode:") else "bad ENR"] += 1
+        return
+    address = _bare_address(text)
+    if address is None:
+        sightings.dropped["a prefix, not an address" if _is_prefix(text) else "not an address"] += 1
+        return
+    sightings.add((address,))
+
+
+def _read_lines(chunk: bytes, sightings: Sightings) -> None:
+    """Read whole lines; the chunk ends with a line end."""
+    buffer = np.frombuffer(chunk, np.uint8)
+    end = np.flatnonzero(buffer == ord("\n"))
+    start = np.append(0, end[:-1] + 1)
+    end = np.where((end > start) & (buffer.take(end - 1, mode="clip") == ord("\r")), end - 1, end)
+    _read_rows(buffer, start, end, sightings)
+
+
+def _read_rows(
+    buffer: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64], sightings: Sightings
+) -> None:
+    values, valid = parse_ipv4(buffer, start, end)
+    sightings.rows += int(valid.sum())
+    sightings.v4.append(values[valid])
+    for position in np.flatnonzero(~valid).tolist():
+        if end[position] - start[position] > MAX_ROW_BYTES:
+            sightings.rows += 1
+            sightings.dropped["longer than any record"] += 1
+            continue
+        text = buffer[start[position] : end[position]].tobytes().decode("utf-8", "replace").strip(" \t\r\"'")
+        if text and not text.startswith("#"):
+            sightings.rows += 1
+            read_row(text, sightings)
+
+
+def _read_csv(stream: BinaryIO, head: bytes, name: str, delimiter: str, column: str | None) -> Sightings:
+    """Read one column of a CSV through Arrow, which knows quoting and bounds its memory."""
+    import pyarrow as pa  # noqa: PLC0415 - 0.1 s that other forms need not pay
+    from pyarrow import csv  # noqa: PLC0415
+
+    fields = [entry.strip("\" '") for entry in _first_row(head)[0].split(delimiter)]
+    has_header = not any(_is_address(entry) for entry in fields)
+    names = fields if has_header else [str(number) for number in range(1, len(fields) + 1)]
+    chosen = _choose_column(names, fields, has_header=has_header, wanted=column, name=name)
+    sightings = Sightings(format=f"CSV, column {names[chosen]}")
+    positions = [f"c{number}" for number in range(len(names))]
+
+    def count_and_skip(_: object) -> str:
+        sightings.rows += 1
+        sightings.dropped["wrong number of columns"] += 1
+        return "skip"
+
+    try:
+        reader = csv.open_csv(
+            pa.PythonFile(Rejoined(head, stream), mode="r"),
+            read_options=csv.ReadOptions(
+                block_size=CHUNK_BYTES, column_names=positions, skip_rows=int(has_header), use_threads=False
+            ),
+            parse_options=csv.ParseOptions(delimiter=delimiter, invalid_row_handler=count_and_skip),
+            convert_options=csv.ConvertOptions(
+                include_columns=[positions[chosen]],
+                column_types={positions[chosen]: pa.large_binary()},
+                strings_can_be_null=False,
+            ),
+        )
+        for batch in reader:
+            cells = batch.column(0)
+            _, offsets, data = cells.buffers()
+            bounds = np.frombuffer(offsets, np.int64)[cells.offset : cells.offset + len(cells) + 1]
+            buffer = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+            empty = int((bounds[1:] == bounds[:-1]).sum())
+            sightings.rows += empty
+            if empty:
+                sightings.dropped["empty cell"] += empty
+            _read_rows(buffer, bounds[:-1], bounds[1:], sightings)
+    except pa.ArrowInvalid as error:
+        raise UnreadableNodeFile(name, f"not a CSV: {str(error).splitlines()[0]}") from error
+    return sightings
+
+
+def _choose_column(
+    names: list[str], first_row: list[str], *, has_header: bool, wanted: str | None, name: str
+) -> int:
+    if wanted is not None:
+        if wanted in names:
+            return names.index(wanted)
+        if wanted.isdigit() and 1 <= int(wanted) <= len(names):
+            return int(wanted) - 1
+        raise NoAddressColumn(name, names, wanted)
+    if not has_header:
+        return next(position for position, entry in enumerate(first_row) if _is_address(entry))
+    lowered = [entry.lower() for entry in names]
+    for candidate in ADDRESS_COLUMNS:
+        if candidate in lowered:
+            return lowered.index(candidate)
+    raise NoAddressColumn(name, names, None)
+
+
+def _read_geth_nodes(data: bytes, name: str) -> Sightings:
+    """Read ``{"<node id>": {"seq": …, "record": "enr:…", …}}`` as geth's devp2p tool writes it."""
+    if len(data) > MAX_JSON_BYTES:
+        raise UnreadableNodeFile(name, f"more than {MAX_JSON_BYTES:,} bytes of JSON")
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableNodeFile(name, f"not JSON: {error}") from error
+    if not isinstance(document, dict) or not all(isinstance(entry, dict) for entry in document.values()):
+        raise UnreadableNodeFile(name, "wanted geth's nodes.json: an object of objects with the key `record`")
+    sightings = Sightings(format="geth nodes.json")
+    for entry in document.values():
+        sightings.rows += 1
+        record = entry.get("record")
+        if isinstance(record, str) and record.startswith("enr:"):
+            read_row(record, sightings)
+        else:
+            sightings.dropped["no record"] += 1
+    if document and sightings.dropped["no record"] == len(document):
+        raise UnreadableNodeFile(name, "JSON, but no entry has an ENR under `record`", "wanted geth's nodes.json")
+    return sightings
+
+
+def _whole_lines(stream: BinaryIO, head: bytes) -> Iterator[bytes]:
+    """Yield chunks that end with a line end; only the part of a line is ever carried over."""
+    rest = head
+    while chunk := stream.read(CHUNK_BYTES):
+        cut = rest.rfind(b"\n") + 1
+        if cut:
+            yield rest[:cut]
+        rest = rest[cut:] + chunk if len(rest) - cut <= MAX_ROW_BYTES else b"x" * (MAX_ROW_BYTES + 1) + chunk
+    if rest:
+        yield rest if rest.endswith(b"\n") else rest + b"\n"
+
+
+def _first_row(head: bytes) -> tuple[str, int]:
+    """Return the first row that is neither blank nor a comment, and where it starts."""
+    offset = 0
+    for line in head[:MAX_ROW_BYTES].splitlines(keepends=True):
+        text = line.decode("utf-8", "replace").strip()
+        if text and not text.startswith("#"):
+            return text, offset
+        offset += len(line)
+    return "", 0
+
+
+def _delimiter(row: str) -> str | None:
+    counts = {delimiter: row.count(delimiter) for delimiter in DELIMITERS}
+    best = max(DELIMITERS, key=lambda delimiter: counts[delimiter])
+    return best if counts[best] else None
+
+
+def _is_address(text: str) -> bool:
+    text = text.strip("\" '")
+    return text.startswith(("enode:", "enr:")) or _bare_address(text) is not None
+
+
+def _bare_address(text: str) -> IPAddress | None:
+    """Return the address in ``192.0.2.1``, ``192.0.2.1:30303``, ``2001:db8::1`` or ``[2001:db8::1]:30303``."""
+    host = text
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        if port and not (port[0] == ":" and port[1:].isdecimal()):
+            return None
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+        if not port.isdecimal():
+            return None
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return address
+
+
+def _is_prefix(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return "/" in text
+
+
+class Rejoined:
+    """A stream whose beginning was read already, for readers that want it whole."""
+
+    closed = False
+
+    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+        self._head = head
+        self._stream = stream
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes."""
+        if not self._head:
+            return self._stream.read(size)
+        out, self._head = (self._head, b"") if size < 0 else (self._head[:size], self._head[size:])
+        return out
+
+    def close(self) -> None:
+        """Leave the underlying stream to whoever opened it."""

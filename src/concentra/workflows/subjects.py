@@ -1,0 +1,111 @@
+"""What the user named → a population: a network, a node file, or standard input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+
+from concentra.adapters.data_files import snapshots_directory
+from concentra.adapters.node_streams import NodeStream, modified_on, open_node_file
+from concentra.collect import snapshots
+from concentra.collect.node_files import Rejoined, read_node_file
+from concentra.collect.population import population_of
+from concentra.errors import ConcentraError
+from concentra.model.population import Population
+from concentra.model.provenance import Source
+
+MAX_SNAPSHOT = 1024**3
+
+FILE_LIMITS = (
+    "how the file was collected is not recorded: which nodes were reachable, of which network and fork, is unknown",
+)
+
+
+class UnknownSubject(ConcentraError):
+    """Neither a network that is shipped nor a file is called so."""
+
+    def __init__(self, subject: str, networks: list[str]) -> None:
+        super().__init__(f"no network and no file is called {subject!r}")
+        self.subject = subject
+        near = get_close_matches(subject.lower(), networks, n=3)
+        known = ", ".join(networks)
+        self.hint = f"did you mean {' or '.join(near)}?" if near else f"networks: {known}; or name a file, or - for stdin"
+
+
+class UndatedPopulation(ConcentraError):
+    """A date was given for a subject that carries its own."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"{subject} carries its own date; --as-of is for node files")
+        self.hint = "leave --as-of out"
+
+
+def load_population(
+    subject: str,
+    *,
+    column: str | None = None,
+    as_of: date | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Population:
+    """Return the population that `subject` names.
+
+    Parameters
+    ----------
+    subject : str
+        A network (the newest snapshot shipped with concentra), the path of a node file, or ``-``.
+    column : str, optional
+        CSV column that holds the addresses.
+    as_of : date, optional
+        When the file's observations were made; without it the file's modification day stands in, and
+        the report says so.
+    progress : callable
+        Told how many bytes were read.
+
+    Raises
+    ------
+    UnknownSubject, UnreadableNodeFile
+    """
+    shipped = shipped_snapshots()
+    if subject in shipped and not Path(subject).is_file():
+        if as_of is not None:
+            raise UndatedPopulation(subject)
+        with open_node_file(str(shipped[subject]), progress) as stream:
+            return snapshots.decode(stream.read(MAX_SNAPSHOT), subject)[1]
+    if subject != "-" and not Path(subject).exists():
+        raise UnknownSubject(subject, sorted(shipped))
+    with open_node_file(subject, progress) as stream:
+        return _from_stream(stream, subject, column, as_of)
+
+
+def shipped_snapshots() -> dict[str, Path]:
+    """Return network → its newest snapshot; file names are ``<network>-<YYYY-MM-DD>.csv``."""
+    newest: dict[str, Path] = {}
+    for path in sorted(snapshots_directory().glob("*-????-??-??.csv")):
+        newest[path.name[: -len("-YYYY-MM-DD.csv")]] = path
+    return newest
+
+
+def _from_stream(stream: NodeStream, subject: str, column: str | None, as_of: date | None) -> Population:
+    title = "standard input" if subject == "-" else Path(subject).name
+    head = stream.read(len(snapshots.MAGIC))
+    if snapshots.is_snapshot(head):
+        return snapshots.decode(head + stream.read(MAX_SNAPSHOT), subject)[1]
+    sightings = read_node_file(Rejoined(head, stream), title, column=column)
+    day, limits = as_of, FILE_LIMITS
+    if day is None:
+        day = modified_on(subject)
+        undated = "undated" if day is None else "undated: the day on which the file was last written stands in"
+        limits = (f"{undated} (--as-of names the right one)", *FILE_LIMITS)
+    source = Source(
+        name=title,
+        publisher="the user",
+        as_of=day,
+        licence="the user's",
+        rows=sightings.rows,
+        limits=limits,
+    )
+    population = population_of(sightings, source, subject=subject, title=f"{title} ({sightings.format})")
+    return replace(population, source=replace(source, sha256=stream.sha256))

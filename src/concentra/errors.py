@@ -17,6 +17,20 @@ class ConcentraError(Exception):
     """One sentence on what to do next, if there is one."""
 
 
+class UsageProblem(ConcentraError):
+    """The command asks for something that does not exist; another command line would work."""
+
+
+class UnreadableFile(ConcentraError):
+    """A file that the user named cannot be opened, is damaged, or is of no form that is known."""
+
+    def __init__(self, name: str, reason: str, hint: str | None = None) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+        self.hint = hint
+
+
 class EmptyPopulation(ConcentraError):
     """An index was asked of a population without a single unit."""
 

@@ -65,6 +65,8 @@ CASES: dict[str, tuple[Rows, int]] = {
     "weights": (population(300, 120, 6, heaviest=4), 6),
     "heavy weights": (population(200, 90, 6, heaviest=10**9), 6),
     "large clusters": (population(600, 8, 6), 6),
+    "clusters of many keys": (population(3000, 150, 40), 40),
+    "all of weight three": ((*population(300, 200, 5)[:2], np.full(300, 3)), 5),
 }
 every_case = pytest.mark.parametrize(("rows", "keys"), CASES.values(), ids=CASES.keys())
 
@@ -113,10 +115,21 @@ def test_limits_of_working_memory_change_nothing(
     assert (whole.counts(np.arange(keys)) == parts.counts(np.arange(keys))).all()
 
 
+def test_neighbouring_clusters_go_to_blocks_at_random() -> None:
+    """Addresses have an order. Dealt in turn, every other block would have all nodes of one provider."""
+    cluster = np.arange(4 * b.BLOCKS)
+    rows = cluster, cluster % 2, np.ones_like(cluster)
+    blocks = b.ClusterBootstrap(*rows, rng=np.random.default_rng(1), replicates=1000, max_draws=1_000_000)
+    assert (blocks.blocks, blocks.replicates) == (None, 1000)  # two kinds: no blocks needed
+    blocks = b.ClusterBootstrap(*rows, rng=np.random.default_rng(1), replicates=1000, max_draws=16_000)
+    assert (blocks.blocks, blocks.replicates) == (b.BLOCKS, 1000)
+    assert blocks.counts(np.arange(2))[:, 0].std() == pytest.approx((len(cluster) / 4) ** 0.5, rel=0.1)
+
+
 def test_blocks_of_many_keys_are_counted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = population(9000, 6000, 40, heaviest=3)
     whole = b.ClusterBootstrap(*rows, rng=np.random.default_rng(SEED), replicates=100, max_draws=1)
-    monkeypatch.setattr(b, "CELLS", 7 * b.BLOCKS // 2)  # seven keys at once
+    monkeypatch.setattr(b, "CELLS", 7 * b.BLOCKS // 4)  # seven keys at once
     parts = b.ClusterBootstrap(*rows, rng=np.random.default_rng(SEED), replicates=100, max_draws=1)
     assert parts.blocks == b.BLOCKS
     assert (whole.counts(np.arange(40)) == parts.counts(np.arange(40))).all()
@@ -208,6 +221,16 @@ def test_categories_without_nodes_have_columns_of_zeros() -> None:
     assert counts.shape == (9, 6)
     assert (counts == [0, 2, 0, 0, 0, 0]).all()
     assert resampled.counts(np.array([-1, -1, -1, -1, -1, -1])).shape == (9, 0)
+
+
+def test_gaps_between_keys_change_nothing() -> None:
+    cluster, key, weight = population(300, 100, 6)
+    plain, gaps = (
+        b.ClusterBootstrap(cluster, name, weight, rng=np.random.default_rng(1), replicates=50)
+        for name in (key, key * 7)
+    )
+    category = np.repeat(np.arange(6), 7)
+    assert (plain.counts(np.arange(6)) == gaps.counts(category)).all()
 
 
 def test_clusters_may_have_any_numbers() -> None:

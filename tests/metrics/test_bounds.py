@@ -216,6 +216,13 @@ def test_units_are_weights_of_one(counts: list[int], unknown: int) -> None:
         assert ends.concentration_ratio(3) == spelled_out.concentration_ratio(3)
 
 
+@pytest.mark.parametrize("entities", range(1, 60))
+def test_the_entropy_of_equal_entities_is_the_logarithm_to_the_last_bit(entities: int) -> None:
+    exact = c.shannon_entropy([7] * entities)
+    assert b.entropy_bounds([7] * entities, unattributed=0) == Bounds(exact, exact)
+    assert b.entropy_bounds([], unattributed=entities).upper == exact
+
+
 def test_a_million_unknown_units_cost_no_more_than_one() -> None:
     ends = b.any_completion([10**6], 10**15)
     assert len(ends.dispersed) == 2

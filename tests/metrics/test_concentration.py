@@ -7,7 +7,7 @@ from math import exp, inf, isclose, log, nan
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from concentra.errors import EmptyPopulation
@@ -223,6 +223,18 @@ def test_indices_stay_within_their_ranges(counts: list[int]) -> None:
     assert (evenness is None) == (normalized is None) == (entities == 1)
     assert evenness is None or 0 <= evenness <= 1
     assert normalized is None or 0 <= normalized <= 1
+
+
+nearly_equal = st.lists(st.integers(10**13, 10**13 + 2), min_size=2, max_size=6)
+
+
+@given(nearly_equal, orders)
+@example([10**13 + 1, 10**13 + 2, 10**13 + 1, 10**13, 10**13], 1.2)
+@example([10**10 + 2, 10**10, 10**10 + 2, 10**10, 10**10 + 1], 1.0)
+def test_rounding_does_not_pass_the_ends_of_a_range(counts: list[int], order: float) -> None:
+    assert c.shannon_entropy(counts) <= log(len(counts))
+    assert c.theil_index(counts) >= 0
+    assert 1 <= c.hill_number(counts, order) <= len(counts)
 
 
 @given(populations)

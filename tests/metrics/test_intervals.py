@@ -130,6 +130,13 @@ def test_imbens_manski_solves_its_equation(width: float, se: float, confidence: 
     assert normal.cdf(c + actual_width / se) - normal.cdf(-c) == pytest.approx(confidence, abs=1e-9)
 
 
+def test_imbens_manski_takes_the_larger_standard_error_for_the_width() -> None:
+    """The width counts in units of the larger one, as they define c."""
+    uneven = i.imbens_manski_interval(Bounds(0.4, 0.41), se_lower=0.001, se_upper=0.02)
+    assert (0.4 - uneven.lower) / 0.001 == pytest.approx(critical(0.01, 0.02), abs=1e-9)
+    assert (uneven.upper - 0.41) / 0.02 == pytest.approx(critical(0.01, 0.02), abs=1e-9)
+
+
 def test_imbens_manski_of_certain_bounds_is_the_bounds() -> None:
     assert i.imbens_manski_interval(Bounds(0.2, 0.3), se_lower=0, se_upper=0) == i.Interval(0.2, 0.3, 0.95)
 

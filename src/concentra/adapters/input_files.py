@@ -31,7 +31,9 @@ def read_input(base: Path, file: str) -> bytes:
     else:
         matches = sorted(base.glob(file))
         if len(matches) != 1:
-            raise InputMissing(file, f"{len(matches)} below {base}", "--from names the directory that holds the inputs")
+            raise InputMissing(
+                file, f"{len(matches)} below {base}", "--from names the directory that holds the inputs"
+            )
         path = matches[0]
     if path.stat().st_size > MAX_INPUT:
         raise InputMissing(file, f"{path.stat().st_size} bytes", f"inputs have at most {MAX_INPUT} bytes")

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -39,7 +40,9 @@ class MapsUnreadable(ConcentraError):
     def __init__(self, directory: Path, reason: str) -> None:
         super().__init__(f"the maps in {directory} cannot be read: {reason}")
         self.directory = directory
-        self.hint = "build them again with `concentra maps build`, or leave --maps out to use the shipped ones"
+        self.hint = (
+            "build them again with `concentra maps build`, or leave --maps out to use the shipped ones"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +52,9 @@ class Output:
     file: str
     rows: int
     sha256: str
-    sources: tuple[str, ...]
-    """Names of the inputs that it was made from."""
     licence: str
+    sources: tuple[str, ...] = ()
+    """Names of the inputs that it was made from; none for what is written by hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,9 @@ def serialise(maps: Maps) -> Mapping[str, tuple[bytes, int]]:
     records = [[getattr(record, field) or "" for field in _RECORD_FIELDS] for record in maps.records]
     files[RECORDS] = (_csv(_RECORD_FIELDS, records), len(records))
     lists = sorted({name for names in maps.hosting_lists.values() for name in names})
-    hosting = [[asn, *(int(name in maps.hosting_lists[asn]) for name in lists)] for asn in sorted(maps.hosting_lists)]
+    hosting = [
+        [asn, *(int(name in maps.hosting_lists[asn]) for name in lists)] for asn in sorted(maps.hosting_lists)
+    ]
     files[HOSTING] = (_csv(("asn", *lists), hosting), len(hosting))
     return files
 
@@ -148,10 +153,12 @@ def _published(directory: Path, family: str) -> PublishedRanges:
     )
 
 
-def _column(directory: Path, name: str, dtype: str) -> NDArray[np.generic]:
-    column: NDArray[np.generic] = np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+def _column(directory: Path, name: str, dtype: str) -> NDArray[Any]:
+    column: NDArray[Any] = np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False)
     if column.dtype != np.dtype(dtype) or column.ndim != 1:
-        raise ValueError(f"{name}.npy: wanted one column of {dtype}, found {column.dtype} of shape {column.shape}")
+        raise ValueError(
+            f"{name}.npy: wanted one column of {dtype}, found {column.dtype} of shape {column.shape}"
+        )
     return column.view(np.ndarray)
 
 
@@ -170,7 +177,10 @@ def _records(directory: Path) -> Iterable[PublishedRecord]:
 def _hosting_lists(directory: Path) -> Mapping[int, tuple[str, ...]]:
     with (directory / HOSTING).open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    return {int(row[0]): tuple(name for name, there in zip(header[1:], row[1:], strict=True) if there == "1") for row in rows}
+    return {
+        int(row[0]): tuple(name for name, there in zip(header[1:], row[1:], strict=True) if there == "1")
+        for row in rows
+    }
 
 
 def _npy(column: NDArray[np.generic]) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from concentra.attribution.libloc import OriginRanges
+from concentra.attribution.libloc import AddressColumn, OriginRanges
 from concentra.attribution.maps import Maps, PublishedRanges
 from concentra.model.axes import Axis, Basis, Kind
 from concentra.model.population import WeightedAddresses
@@ -82,7 +82,7 @@ class AttributedUnits:
 
 def attribute(addresses: WeightedAddresses, maps: Maps) -> AttributedUnits:
     """Return every address of `addresses` with what the maps know of it."""
-    families = [
+    families: list[tuple[AddressColumn, OriginRanges, PublishedRanges]] = [
         (addresses.v4, maps.origin_v4, maps.published_v4),
         (addresses.v6, maps.origin_v6, maps.published_v6),
     ]
@@ -98,14 +98,16 @@ def attribute(addresses: WeightedAddresses, maps: Maps) -> AttributedUnits:
     )
 
 
-def _evidence(
-    column: NDArray[np.uint32] | NDArray[np.bytes_], origin: OriginRanges, published: PublishedRanges
-) -> NDArray[np.uint64]:
+def _evidence(column: AddressColumn, origin: OriginRanges, published: PublishedRanges) -> NDArray[np.uint64]:
     """Return AS number, country code and published record of each address, packed into 64 bits."""
     announced = np.searchsorted(origin.start, column, side="right") - 1
     listed = np.searchsorted(published.start, column, side="right") - 1
     country = origin.country.view(np.uint8).reshape(-1, 2).astype(np.uint64)
-    packed = origin.asn.astype(np.uint64) << np.uint64(32) | country[:, 0] << np.uint64(24) | country[:, 1] << np.uint64(16)
+    packed = (
+        origin.asn.astype(np.uint64) << np.uint64(32)
+        | country[:, 0] << np.uint64(24)
+        | country[:, 1] << np.uint64(16)
+    )
     evidence: NDArray[np.uint64] = packed[announced] | published.record[listed].astype(np.uint64)
     return evidence
 
@@ -122,7 +124,13 @@ def _conclude(evidence: int, maps: Maps) -> Attribution:
     provider = record.provider if record else origin_provider
     if record and origin_provider not in {None, record.provider}:
         contradictions.append(
-            ("provider", record.provider, Basis.PUBLISHED_RANGE.value, str(origin_provider), Basis.BGP_ORIGIN.value)
+            (
+                "provider",
+                record.provider,
+                Basis.PUBLISHED_RANGE.value,
+                str(origin_provider),
+                Basis.BGP_ORIGIN.value,
+            )
         )
     curated = maps.providers.by_id.get(provider) if provider else None
 
@@ -152,7 +160,11 @@ def _conclude(evidence: int, maps: Maps) -> Attribution:
         asn=asn,
         organisation=None if asn is None else maps.as_names.get(asn),
         provider=provider,
-        provider_basis=Basis.PUBLISHED_RANGE if record else Basis.NONE if provider is None else Basis.BGP_ORIGIN,
+        provider_basis=Basis.PUBLISHED_RANGE
+        if record
+        else Basis.NONE
+        if provider is None
+        else Basis.BGP_ORIGIN,
         parent=(curated.parent or provider) if curated else provider,
         region=f"{record.provider}/{record.region}" if record and record.region else None,
         service=record.service if record else None,
@@ -165,7 +177,7 @@ def _conclude(evidence: int, maps: Maps) -> Attribution:
 
 
 def _clusters(addresses: WeightedAddresses) -> NDArray[np.int64]:
-    """Number the /24s of the IPv4 rows, then the /48s of the IPv6 rows."""
+    """Return the number of the /24 of each IPv4 row, then of the /48 of each IPv6 row."""
     v4 = (addresses.v4 >> np.uint32(8)).astype(np.int64)
     v6 = addresses.v6.view(np.uint8).reshape(-1, 16)[:, :6].astype(np.int64)
     weights = 1 << np.arange(40, -1, -8)

@@ -78,8 +78,8 @@ def compile_as_names(names: Mapping[int, str]) -> AsNames:
 
 def as_names_from_parquet(data: bytes) -> Mapping[int, str]:
     """Read a table with the columns ``asn`` and ``name``."""
-    import pyarrow as pa  # noqa: PLC0415 - 0.1 s, and only `concentra maps build` needs it
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
         table = pq.read_table(io.BytesIO(data), columns=["asn", "name"])
@@ -122,4 +122,10 @@ def _rank(record: PublishedRecord) -> int:
 
 
 def _order(record: PublishedRecord) -> tuple[str, ...]:
-    return (record.provider, record.region or "", record.service or "", record.kind.value, record.country or "")
+    return (
+        record.provider,
+        record.region or "",
+        record.service or "",
+        record.kind.value,
+        record.country or "",
+    )

@@ -17,6 +17,9 @@ from concentra.attribution.errors import MalformedSource
 
 MAGIC = b"LOCDBXX"
 VERSION = 1
+AddressColumn = NDArray[np.uint32] | NDArray[np.bytes_]
+"""Addresses: ``uint32`` for IPv4, 16 big-endian bytes for IPv6."""
+
 _HEADER = struct.Struct(">QIII IIIIIIIIII")
 _NO_NETWORK = 0xFFFFFFFF
 _MAPPED = 0xFFFF  # ::ffff:0:0/96 as the first 96 bits of an address
@@ -27,8 +30,8 @@ _NETWORK = np.dtype([("country", "S2"), ("_1", "V2"), ("asn", ">u4"), ("flags", 
 class OriginRanges:
     """Disjoint ranges of one address family; each ends where the next starts."""
 
-    start: NDArray[np.uint32] | NDArray[np.bytes_]
-    """First address: ``uint32`` for IPv4, 16 big-endian bytes for IPv6."""
+    start: AddressColumn
+    """First address of each."""
     asn: NDArray[np.uint32]
     """Origin AS; 0 where nothing is announced."""
     country: NDArray[np.bytes_]
@@ -57,11 +60,27 @@ def decode(data: bytes) -> LocationDatabase:
         raise MalformedSource("libloc", f"wanted a file that starts with {MAGIC!r}, found {data[:8]!r}")
     if data[len(MAGIC)] != VERSION:
         raise MalformedSource("libloc", f"wanted version {VERSION}, found {data[len(MAGIC)]}")
-    (created_at, _, _, licence, _, _, networks_at, networks_length, tree_at, tree_length, _, _, pool_at, pool_length) = (
-        _HEADER.unpack_from(data, 8)
-    )
-    for name, at, length in (("networks", networks_at, networks_length), ("tree", tree_at, tree_length),
-                             ("strings", pool_at, pool_length)):  # fmt: skip
+    (
+        created_at,
+        _,
+        _,
+        licence,
+        _,
+        _,
+        networks_at,
+        networks_length,
+        tree_at,
+        tree_length,
+        _,
+        _,
+        pool_at,
+        pool_length,
+    ) = _HEADER.unpack_from(data, 8)
+    for name, at, length in (
+        ("networks", networks_at, networks_length),
+        ("tree", tree_at, tree_length),
+        ("strings", pool_at, pool_length),
+    ):
         if at + length > len(data):
             raise MalformedSource("libloc", f"the {name} end at byte {at + length}, the file at {len(data)}")
     tree = np.frombuffer(data, ">u4", tree_length // 12 * 3, tree_at).reshape(-1, 3).astype(np.int64)
@@ -112,7 +131,9 @@ def _leaves(
         if depth == bits:
             break
         bit = bits - 1 - depth
-        step_high, step_low = (np.uint64(1 << (bit - 64)), np.uint64(0)) if bit >= 64 else (np.uint64(0), np.uint64(1 << bit))
+        step_high, step_low = (
+            (np.uint64(1 << (bit - 64)), np.uint64(0)) if bit >= 64 else (np.uint64(0), np.uint64(1 << bit))
+        )
         sides = []
         for side in (0, 1):
             child = children[:, side]
@@ -149,7 +170,7 @@ def _ranges(
     country[asn == 0] = b""  # a country for what nobody announces would double the map and answer nothing
     first_of_run = np.ones(len(network), bool)
     first_of_run[1:] = (asn[1:] != asn[:-1]) | (country[1:] != country[:-1])
-    start: NDArray[np.uint32] | NDArray[np.bytes_]
+    start: AddressColumn
     if bits == 32:
         start = low[first_of_run].astype(np.uint32)
     else:

@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from concentra.attribution.libloc import OriginRanges
+from concentra.attribution.libloc import AddressColumn, OriginRanges
 from concentra.attribution.providers import ProviderTable
 from concentra.model.axes import Kind
 from concentra.model.provenance import Source
@@ -34,7 +34,7 @@ class PublishedRecord:
 class PublishedRanges:
     """Disjoint ranges of one address family and the record of each; 0 is no record."""
 
-    start: NDArray[np.uint32] | NDArray[np.bytes_]
+    start: AddressColumn
     record: NDArray[np.uint16]
 
 

@@ -83,12 +83,16 @@ def decode_providers(data: bytes) -> ProviderTable:
         by_id[provider.id] = provider
         for asn in provider.asns:
             if asn in by_asn:
-                raise MalformedSource("providers.toml", f"AS{asn} belongs to {by_asn[asn].id} and {provider.id}")
+                raise MalformedSource(
+                    "providers.toml", f"AS{asn} belongs to {by_asn[asn].id} and {provider.id}"
+                )
             by_asn[asn] = provider
     parents = {parent.id: parent for parent in file.parent}
     for provider in file.provider:
         if provider.parent is not None and provider.parent not in by_id and provider.parent not in parents:
-            raise MalformedSource("providers.toml", f"{provider.id}: parent {provider.parent!r} is not defined")
+            raise MalformedSource(
+                "providers.toml", f"{provider.id}: parent {provider.parent!r} is not defined"
+            )
     return ProviderTable(by_id, by_asn, parents)
 
 

@@ -151,7 +151,7 @@ def azure_from_cloudip(data: bytes) -> Iterator[PublishedPrefix]:
     Of the tags only ``AzureCloud`` (all of it, and by region) and the public side of Front Door are
     used; the others repeat their prefixes service by service.
     """
-    import msgpack  # noqa: PLC0415 - only `concentra maps build` needs it
+    import msgpack
 
     document = msgpack.unpackb(_gunzip("azure", data), strict_map_key=False)
     names: list[str] = document["providers"]

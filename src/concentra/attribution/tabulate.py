@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from concentra.attribution.attribute import AttributedUnits, Attribution
 from concentra.attribution.providers import ProviderTable
-from concentra.model.audit import Conflict, Distribution, Entity
+from concentra.model.audit import Confined, Conflict, Distribution, Entity
 from concentra.model.axes import HOSTED_KINDS, PUBLISHABLE_KINDS, Axis, Denominator
 
 UNKNOWN_ENTITY: Mapping[Axis, str] = {
@@ -22,7 +22,6 @@ UNKNOWN_ENTITY: Mapping[Axis, str] = {
     Axis.COUNTRY: "no country registered",
     Axis.KIND: "kind of network unknown",
 }
-UNKNOWN_KIND = "kind of network unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,7 +31,7 @@ class Tabulation:
     distribution: Distribution
     column_of_key: NDArray[np.int64]
     """Position in ``distribution.entities`` of each attribution; the column after the last entity for
-    unattributed ones, -1 for those outside the denominator."""
+    unattributed ones, -1 for those that are certainly outside the denominator."""
 
 
 def tabulate(
@@ -54,22 +53,35 @@ def tabulate(
     axis, denominator
         What the units are divided by, and out of which whole.
     """
-    entity_of_key = [_entity_or_reason(attribution, axis, denominator) for attribution in attributions]
+    places = [_place(attribution, axis, denominator) for attribution in attributions]
     members: dict[str, list[int]] = {}
     unattributed: Counter[str] = Counter()
-    for key, (entity, reason) in enumerate(entity_of_key):
-        if entity is not None:
-            members.setdefault(entity, []).append(key)
-        elif reason is not None and units[key]:
-            unattributed[reason] += int(units[key])
+    confined: dict[str, list[int]] = {}
+    possible_unattributed = 0
+    for key, place in enumerate(places):
+        if place.entity is not None:
+            members.setdefault(place.entity, []).append(key)
+        elif place.group is not None:
+            confined.setdefault(place.group, [0, 0])[not place.certain] += int(units[key])
+        elif place.reason is not None and not place.certain:
+            possible_unattributed += int(units[key])
+        elif place.reason is not None and units[key]:
+            unattributed[place.reason] += int(units[key])
     entities = sorted(
-        (_entity(identifier, keys, attributions, units, providers) for identifier, keys in members.items()),
-        key=lambda entity: (-entity.units, entity.id),
+        (
+            _entity(identifier, keys, places, attributions, units, providers)
+            for identifier, keys in members.items()
+        ),
+        key=lambda entity: (-entity.units, -entity.possible, entity.id),
     )
     column = {entity.id: position for position, entity in enumerate(entities)}
     columns = [
-        column[entity] if entity is not None else len(entities) if reason is not None else -1
-        for entity, reason in entity_of_key
+        column[place.entity]
+        if place.entity is not None
+        else len(entities)
+        if place.reason is not None
+        else -1
+        for place in places
     ]
     return Tabulation(
         distribution=Distribution(
@@ -77,6 +89,12 @@ def tabulate(
             denominator=denominator,
             entities=tuple(entities),
             unattributed=dict(sorted(unattributed.items())),
+            confined=tuple(
+                Confined(group=group, units=certain, possible=possible)
+                for group, (certain, possible) in sorted(confined.items())
+            ),
+            confined_reason=UNKNOWN_ENTITY[axis] if confined else "",
+            possible_unattributed=possible_unattributed,
         ),
         column_of_key=np.array(columns, np.int64),
     )
@@ -107,27 +125,38 @@ def conflicts(attributed: AttributedUnits) -> tuple[Conflict, ...]:
     )
 
 
-def _entity_or_reason(
-    attribution: Attribution, axis: Axis, denominator: Denominator
-) -> tuple[str | None, str | None]:
-    """Return the entity, or the reason why it is unknown; neither if the denominator leaves the unit out.
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an attribution stands in a distribution; nowhere if it has neither entity nor reason."""
 
-    A unit of unknown kind may be hosted, by anybody, so in the denominator `hosted` it is unattributed.
-    """
+    entity: str | None = None
+    reason: str | None = None
+    """Why the entity is unknown."""
+    group: str | None = None
+    """Within which group it lies all the same."""
+    certain: bool = True
+    """Whether it belongs to the denominator for certain."""
+
+
+def _place(attribution: Attribution, axis: Axis, denominator: Denominator) -> _Place:
     entity = attribution.entity(axis)
+    if denominator is Denominator.ATTRIBUTED:
+        return _Place(entity)
+    certain = True
     if denominator is Denominator.HOSTED:
-        if attribution.kind is None:
-            return None, UNKNOWN_KIND
-        if attribution.kind not in HOSTED_KINDS:
-            return None, None
-    if entity is None and denominator is not Denominator.ATTRIBUTED:
-        return None, UNKNOWN_ENTITY[axis]
-    return entity, None
+        if attribution.kind is not None and attribution.kind not in HOSTED_KINDS:
+            return _Place()
+        certain = attribution.kind is not None
+    if entity is not None:
+        return _Place(entity, certain=certain)
+    group = attribution.provider if axis is Axis.REGION else None
+    return _Place(reason=UNKNOWN_ENTITY[axis], group=group, certain=certain)
 
 
 def _entity(
     identifier: str,
     keys: Sequence[int],
+    places: Sequence[_Place],
     attributions: Sequence[Attribution],
     units: NDArray[np.int64],
     providers: ProviderTable,
@@ -138,6 +167,7 @@ def _entity(
     return Entity(
         id=identifier,
         name=name,
-        units=int(sum(units[key] for key in keys)),
+        units=int(sum(units[key] for key in keys if places[key].certain)),
+        possible=int(sum(units[key] for key in keys if not places[key].certain)),
         publishable=int(sum(units[key] for key in keys if attributions[key].kind in PUBLISHABLE_KINDS)),
     )

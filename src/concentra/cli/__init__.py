@@ -1,0 +1,103 @@
+"""The command line: a group whose commands are loaded when they are named, and the only place that exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from concentra import __version__
+from concentra.errors import ConcentraError, UsageProblem
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_UNDETERMINED = 3
+EXIT_BROKEN = 10
+EXIT_INTERRUPTED = 130
+
+COMMANDS = ("audit", "check", "maps", "snapshot", "schema")
+
+EPILOG = """Examples:
+
+concentra audit ethereum
+
+concentra audit nodes.txt --unit node --csv results/
+
+concentra check ethereum --max-share provider=0.33
+
+Exit codes: 0 done or kept, 1 failed, 2 usage, 3 undetermined, 10 broken."""
+
+
+class LazyGroup(TyperGroup):
+    """A group that imports the module of a command when that command is asked for."""
+
+    # typer carries its own copy of click, whose names are private: hence Any for contexts and commands.
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
+        """Return the commands in the order of a user's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
+        """Return the command called `cmd_name`, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = typer.main.get_command(import_module(f"concentra.cli.{cmd_name}").app)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    help="Measure how concentrated the infrastructure of Web3 is.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value
+    if wanted:
+        typer.echo(f"concentra {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Measure how concentrated the infrastructure of Web3 is."""
+    del version  # its callback has printed it
+
+
+def main() -> NoReturn:
+    """Run the command line; a `ConcentraError` becomes its message, its hint and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        app()
+    except ConcentraError as error:
+        typer.echo(f"concentra: {_printable(str(error))}", err=True)
+        if error.hint:
+            typer.echo(f"  hint: {_printable(error.hint)}", err=True)
+        sys.exit(EXIT_USAGE if isinstance(error, UsageProblem) else EXIT_FAILED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone; so do we
+        sys.exit(EXIT_FAILED)
+    except KeyboardInterrupt:
+        typer.echo("concentra: interrupted", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    sys.exit(0)
+
+
+def _printable(text: str) -> str:
+    """Return a message without control characters: file names and cells come from strangers."""
+    return "".join(character if character.isprintable() else "�" for character in text)

@@ -15,7 +15,9 @@ Positions = NDArray[np.int64]
 _DOT, _ZERO = ord("."), ord("0")
 
 
-def parse_ipv4(buffer: Bytes, start: Positions, end: Positions) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+def parse_ipv4(
+    buffer: Bytes, start: Positions, end: Positions
+) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
     """Return the value of each row that is a dotted quad, and which rows are.
 
     Parameters
@@ -44,7 +46,7 @@ def parse_ipv4(buffer: Bytes, start: Positions, end: Positions) -> tuple[NDArray
     """
     dots = np.flatnonzero(buffer == _DOT)
     first_dot = np.searchsorted(dots, start)
-    valid = np.searchsorted(dots, end) - first_dot == 3
+    valid: NDArray[np.bool_] = np.searchsorted(dots, end) - first_dot == 3
     rows = np.flatnonzero(valid)
     values = np.zeros(len(start), np.uint32)
     if not len(rows):
@@ -70,4 +72,4 @@ def _octets(buffer: Bytes, begin: Positions, end: Positions) -> tuple[NDArray[np
         value += np.where(there, digit, 0).astype(np.uint32) * np.uint32(factor)
     leading_zero = (length > 1) & (buffer.take(begin, mode="clip") == _ZERO)
     good &= ~leading_zero & (value <= 255)
-    return value, good.all(axis=0)
+    return value, np.logical_and.reduce(good, axis=0)

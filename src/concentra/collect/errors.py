@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from concentra.errors import ConcentraError
+from concentra.errors import UnreadableFile, UsageProblem
 
 
-class UnreadableNodeFile(ConcentraError):
-    """A file holds no addresses in any form that is known, or does not end as it should."""
-
-    def __init__(self, name: str, reason: str, hint: str | None = None) -> None:
-        super().__init__(f"{name}: {reason}")
-        self.name = name
-        self.reason = reason
-        self.hint = hint
-
-
-class NoAddressColumn(UnreadableNodeFile):
+class NoAddressColumn(UnreadableFile, UsageProblem):
     """A CSV has no column that is known to hold addresses, or lacks the one that was asked for."""
 
     def __init__(self, name: str, columns: Sequence[str], wanted: str | None) -> None:
@@ -32,7 +22,7 @@ class NoAddressColumn(UnreadableNodeFile):
         self.columns = tuple(columns)
 
 
-class NothingToCount(UnreadableNodeFile):
+class NothingToCount(UnreadableFile):
     """A file was read to its end and not one unit is left; every row that was dropped is named."""
 
     def __init__(self, name: str, rows: int, dropped: Mapping[str, int]) -> None:
@@ -40,6 +30,6 @@ class NothingToCount(UnreadableNodeFile):
         super().__init__(
             name,
             f"none of its {rows:,} rows holds a public address ({reasons})" if rows else "the file is empty",
-            "wanted: one address, enode URL or ENR a line, a CSV with an address column, or geth's nodes.json",
+            "wanted: an address, enode URL or ENR a line, a CSV with an address column, geth's nodes.json",
         )
         self.dropped = dict(dropped)

@@ -12,13 +12,14 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from concentra.collect.address_text import parse_ipv4
-from concentra.collect.errors import NoAddressColumn, UnreadableNodeFile
+from concentra.collect.errors import NoAddressColumn
+from concentra.collect.streams import Readable, Rejoined
+from concentra.errors import UnreadableFile
 from concentra.wire import enode, enr
 from concentra.wire.errors import WireError
 
@@ -32,9 +33,22 @@ MAX_JSON_BYTES = 1024 * 1024 * 1024
 """geth's nodes.json of a whole network has about 20 MB."""
 
 ADDRESS_COLUMNS = (
-    "ip", "address", "ip_address", "ipaddress", "ip_addr", "addr", "ipv4", "ipv6", "ip:port", "host",
-    "endpoint", "enode", "enr", "record", "node",
-)  # fmt: skip
+    "ip",
+    "address",
+    "ip_address",
+    "ipaddress",
+    "ip_addr",
+    "addr",
+    "ipv4",
+    "ipv6",
+    "ip:port",
+    "host",
+    "endpoint",
+    "enode",
+    "enr",
+    "record",
+    "node",
+)
 """Column names that are taken to hold addresses, best first, compared in lower case."""
 
 DELIMITERS = (",", ";", "\t")
@@ -80,12 +94,12 @@ class Sightings:
             self.v4.append(np.array(v4, np.uint32))
 
 
-def read_node_file(stream: BinaryIO, name: str, *, column: str | None = None) -> Sightings:
+def read_node_file(stream: Readable, name: str, *, column: str | None = None) -> Sightings:
     """Read a node file of any form that is known.
 
     Parameters
     ----------
-    stream : binary file
+    stream : Readable
         Already decompressed; read once, from its start to its end.
     name : str
         For messages.
@@ -94,7 +108,7 @@ def read_node_file(stream: BinaryIO, name: str, *, column: str | None = None) ->
 
     Raises
     ------
-    UnreadableNodeFile
+    UnreadableFile
         If no form fits, or the file is damaged.
     NoAddressColumn
         If it is a CSV and its address column cannot be told.
@@ -105,9 +119,15 @@ def read_node_file(stream: BinaryIO, name: str, *, column: str | None = None) ->
     if first.startswith("{"):
         return _read_geth_nodes(head + stream.read(MAX_JSON_BYTES + 1), name)
     if first.startswith("["):
-        raise UnreadableNodeFile(name, "a JSON array is none of the forms that are known", "geth's nodes.json is an object")
+        raise UnreadableFile(
+            name, "a JSON array is none of the forms that are known", "geth's nodes.json is an object"
+        )
     delimiter = _delimiter(first)
-    if column is None and (delimiter is None or _is_address(first)) and first.strip('" ').lower() not in ADDRESS_COLUMNS:
+    if (
+        column is None
+        and (delimiter is None or _is_address(first))
+        and first.strip('" ').lower() not in ADDRESS_COLUMNS
+    ):
         sightings = Sightings(format="one record a line")
         for chunk in _whole_lines(stream, head):
             _read_lines(chunk, sightings)
@@ -168,10 +188,10 @@ def _read_rows(
             read_row(text, sightings)
 
 
-def _read_csv(stream: BinaryIO, head: bytes, name: str, delimiter: str, column: str | None) -> Sightings:
+def _read_csv(stream: Readable, head: bytes, name: str, delimiter: str, column: str | None) -> Sightings:
     """Read one column of a CSV through Arrow, which knows quoting and bounds its memory."""
-    import pyarrow as pa  # noqa: PLC0415 - 0.1 s that other forms need not pay
-    from pyarrow import csv  # noqa: PLC0415
+    import pyarrow as pa
+    from pyarrow import csv
 
     fields = [entry.strip("\" '") for entry in _first_row(head)[0].split(delimiter)]
     has_header = not any(_is_address(entry) for entry in fields)
@@ -209,7 +229,7 @@ def _read_csv(stream: BinaryIO, head: bytes, name: str, delimiter: str, column: 
                 sightings.dropped["empty cell"] += empty
             _read_rows(buffer, bounds[:-1], bounds[1:], sightings)
     except pa.ArrowInvalid as error:
-        raise UnreadableNodeFile(name, f"not a CSV: {str(error).splitlines()[0]}") from error
+        raise UnreadableFile(name, f"not a CSV: {str(error).splitlines()[0]}") from error
     return sightings
 
 
@@ -234,13 +254,13 @@ def _choose_column(
 def _read_geth_nodes(data: bytes, name: str) -> Sightings:
     """Read ``{"<node id>": {"seq": …, "record": "enr:…", …}}`` as geth's devp2p tool writes it."""
     if len(data) > MAX_JSON_BYTES:
-        raise UnreadableNodeFile(name, f"more than {MAX_JSON_BYTES:,} bytes of JSON")
+        raise UnreadableFile(name, f"more than {MAX_JSON_BYTES:,} bytes of JSON")
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise UnreadableNodeFile(name, f"not JSON: {error}") from error
+        raise UnreadableFile(name, f"not JSON: {error}") from error
     if not isinstance(document, dict) or not all(isinstance(entry, dict) for entry in document.values()):
-        raise UnreadableNodeFile(name, "wanted geth's nodes.json: an object of objects with the key `record`")
+        raise UnreadableFile(name, "wanted geth's nodes.json: an object of objects with the key `record`")
     sightings = Sightings(format="geth nodes.json")
     for entry in document.values():
         sightings.rows += 1
@@ -250,11 +270,11 @@ def _read_geth_nodes(data: bytes, name: str) -> Sightings:
         else:
             sightings.dropped["no record"] += 1
     if document and sightings.dropped["no record"] == len(document):
-        raise UnreadableNodeFile(name, "JSON, but no entry has an ENR under `record`", "wanted geth's nodes.json")
+        raise UnreadableFile(name, "JSON, but no entry has an ENR under `record`", "wanted geth's nodes.json")
     return sightings
 
 
-def _whole_lines(stream: BinaryIO, head: bytes) -> Iterator[bytes]:
+def _whole_lines(stream: Readable, head: bytes) -> Iterator[bytes]:
     """Yield chunks that end with a line end; only the part of a line is ever carried over."""
     rest = head
     while chunk := stream.read(CHUNK_BYTES):
@@ -289,7 +309,7 @@ def _is_address(text: str) -> bool:
 
 
 def _bare_address(text: str) -> IPAddress | None:
-    """Return the address in ``192.0.2.1``, ``192.0.2.1:30303``, ``2001:db8::1`` or ``[2001:db8::1]:30303``."""
+    """Return the address in ``192.0.2.1``, ``192.0.2.1:30303``, ``2001:db8::1``, ``[2001:db8::1]:30303``."""
     host = text
     if text.startswith("["):
         host, _, port = text[1:].partition("]")
@@ -312,23 +332,3 @@ def _is_prefix(text: str) -> bool:
     except ValueError:
         return False
     return "/" in text
-
-
-class Rejoined:
-    """A stream whose beginning was read already, for readers that want it whole."""
-
-    closed = False
-
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        self._head = head
-        self._stream = stream
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return up to `size` bytes."""
-        if not self._head:
-            return self._stream.read(size)
-        out, self._head = (self._head, b"") if size < 0 else (self._head[:size], self._head[size:])
-        return out
-
-    def close(self) -> None:
-        """Leave the underlying stream to whoever opened it."""

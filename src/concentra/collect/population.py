@@ -53,7 +53,7 @@ def population_of(sightings: Sightings, source: Source, *, subject: str, title: 
     addresses = weigh(routable.v4, routable.v6)
     units = {Unit.ADDRESS: addresses, Unit.PREFIX: prefixes_of(addresses)}
     unavailable: dict[Unit, str] = {}
-    notes = []
+    notes: list[str] = []
     by_node = _address_of_nodes(sightings.nodes)
     if by_node:
         units[Unit.NODE] = weigh_addresses(by_node.values())
@@ -63,13 +63,18 @@ def population_of(sightings: Sightings, source: Source, *, subject: str, title: 
     funnel = (
         FunnelStep(name="read", left=sightings.rows, unit="rows"),
         FunnelStep(name="addresses", left=len(seen), unit="addresses", dropped=dict(sightings.dropped)),
-        *(FunnelStep(name=name, left=None, unit="addresses", note="not recorded by this source") for name in NOT_RECORDED),
+        *(
+            FunnelStep(name=name, left=None, unit="addresses", note="not recorded by this source")
+            for name in NOT_RECORDED
+        ),
         FunnelStep(name="routable", left=len(routable), unit="addresses", dropped=special),
         FunnelStep(
             name="distinct",
             left=addresses.total,
             unit="addresses",
-            dropped={"seen again": len(routable) - addresses.total} if len(routable) > addresses.total else {},
+            dropped={"seen again": len(routable) - addresses.total}
+            if len(routable) > addresses.total
+            else {},
         ),
     )
     return Population(
@@ -163,10 +168,11 @@ def _node_notes(sightings: Sightings, nodes: int) -> Iterable[str]:
 
 def _distinct(column: NDArray[Scalar]) -> NDArray[Scalar]:
     """Return the sorted distinct values; sorting in place is a third faster than `np.unique`."""
-    column = np.sort(column)
-    if not len(column):
-        return column
-    return column[np.append(True, column[1:] != column[:-1])]
+    ordered: NDArray[Scalar] = np.sort(column)
+    if not len(ordered):
+        return ordered
+    first: NDArray[np.bool_] = np.append(True, ordered[1:] != ordered[:-1])
+    return ordered[first]
 
 
 def _summed(column: NDArray[Scalar], weight: NDArray[np.int64]) -> tuple[NDArray[Scalar], NDArray[np.int64]]:

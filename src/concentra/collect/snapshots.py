@@ -21,8 +21,8 @@ import msgspec
 import numpy as np
 
 from concentra.collect.address_text import parse_ipv4
-from concentra.collect.errors import UnreadableNodeFile
 from concentra.collect.population import prefixes_of
+from concentra.errors import UnreadableFile
 from concentra.model.axes import Unit
 from concentra.model.documents import toml_text
 from concentra.model.population import IPV6_BYTES, FunnelStep, Population, WeightedAddresses
@@ -82,19 +82,21 @@ def decode(data: bytes, subject: str) -> tuple[SnapshotHeader, Population]:
 
     Raises
     ------
-    UnreadableNodeFile
+    UnreadableFile
         If it is of another version, its header lacks something, or a row is no prefix with a count.
     """
     comments, separator, body = data.partition(_COLUMNS)
     first, _, described = comments.partition(b"\n")
     if first != MAGIC + str(VERSION).encode() or not separator:
-        raise UnreadableNodeFile(subject, f"wanted a snapshot of version {VERSION}", "update concentra")
-    text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in described.decode("utf-8").splitlines())
+        raise UnreadableFile(subject, f"wanted a snapshot of version {VERSION}", "update concentra")
+    text = "\n".join(
+        line.removeprefix("#").removeprefix(" ") for line in described.decode("utf-8").splitlines()
+    )
     try:
         header = msgspec.toml.decode(text, type=SnapshotHeader)
         counted = _rows(body)
     except (msgspec.DecodeError, ValueError) as error:
-        raise UnreadableNodeFile(subject, f"a damaged snapshot: {error}") from error
+        raise UnreadableFile(subject, f"a damaged snapshot: {error}") from error
     return header, Population(
         subject=subject,
         title=header.title,
@@ -140,6 +142,6 @@ def _rows(body: bytes) -> WeightedAddresses:
 def _sentence(cost: AggregationCost) -> str:
     moved = ", ".join(f"{axis} {count:,}" for axis, count in cost.moved.items())
     return (
-        f"addresses are known by their /24 or /48 only: of {cost.addresses:,}, attributing the prefix instead "
-        f"of the address moves {moved} (maps of {cost.maps_as_of})"
+        f"addresses are known by their /24 or /48 only: of {cost.addresses:,}, attributing the prefix "
+        f"instead of the address moves {moved} (maps of {cost.maps_as_of})"
     )

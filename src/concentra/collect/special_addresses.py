@@ -42,7 +42,9 @@ def _boundaries(version: int) -> list[tuple[int, int]]:
     for network, number in blocks:
         points[int(network.network_address)] = number
         points.setdefault(int(network.broadcast_address) + 1, 0)
-    return sorted((first, number) for first, number in points.items() if first < 1 << (32 if version == 4 else 128))
+    return sorted(
+        (first, number) for first, number in points.items() if first < 1 << (32 if version == 4 else 128)
+    )
 
 
 _V4 = _boundaries(4)

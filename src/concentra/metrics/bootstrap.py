@@ -28,6 +28,7 @@ Floats = npt.NDArray[np.float64]
 
 MIN_REPLICATES = 100
 BLOCKS = 2048  # a standard error from 2,048 blocks is itself uncertain by 1/sqrt(2 * 2048) = 1.6 %
+ADDITIONS_PER_STEP = 500  # one step of a Python loop takes as long as five hundred additions in NumPy
 PROBE = 2**16  # among this many clusters it shows whether there are too many kinds of them
 CELLS = 2**22  # how many cells of a working matrix exist at once: 32 MiB
 DRAWS_PER_BINOMIAL = 20  # one binomial variate takes as long as twenty uniform ones and their counting
@@ -121,7 +122,8 @@ class ClusterBootstrap:
             end = starts[some] if some < self.clusters else len(row_key)
             kinds = _Kinds(starts[:some], row_key[:end], row_weight[:end], keys)
             draws = min(self.clusters, DRAWS_PER_BINOMIAL * len(kinds.multiplicity))
-            if self.replicates * (draws + len(kinds.key)) > max_draws:
+            additions = max(self.replicates, ADDITIONS_PER_STEP) * len(kinds.key)
+            if self.replicates * draws + additions > max_draws:
                 break
         else:
             self.blocks = None
@@ -417,7 +419,7 @@ def _content(block: Ints, key: Ints, weight: Ints, keys: int, times: Floats) -> 
     """Return the units of each key, shape (keys, replicates), if each block occurs so many `times`."""
     blocks, replicates = times.shape
     counts = np.empty((keys, replicates), dtype=np.int64)
-    at_once = max(1, 2 * CELLS // blocks)
+    at_once = max(1, 4 * CELLS // blocks)
     for low in range(0, keys, at_once):
         width = min(at_once, keys - low)
         here = slice(None) if width == keys else (key >= low) & (key < low + width)

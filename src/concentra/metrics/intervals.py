@@ -233,7 +233,7 @@ def _score_interval(members: int, total: int, *, z: float, confidence: float) ->
     """Return the shares that a score test with quantile `z` does not reject."""
     centre = members + z * z / 2
     spread = z * sqrt(members * (total - members) / total + z * z / 4)
-    # At 0 and at N the ends are exact in real numbers; rounding must not move them outside [0, 1].
-    lower = 0.0 if members == 0 else (centre - spread) / (total + z * z)
+    # At 0 the lower end is exact, since sqrt(z * z) == z in binary; at N rounding could pass 1.
+    lower = (centre - spread) / (total + z * z)
     upper = 1.0 if members == total else (centre + spread) / (total + z * z)
     return Interval(lower, upper, confidence)

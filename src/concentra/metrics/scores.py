@@ -1,7 +1,7 @@
 """A distribution → its scores: every index with its bounds, and its sampling interval where drawn.
 
-`value` is always the least concentrated completion of the unattributed units, each an entity of its
-own, so that a figure never claims more concentration than was seen.
+`value` is one completion, always the same: each unattributed unit an entity of its own, and every unit
+that may belong to the denominator in it. It never claims more concentration than was seen.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from concentra.metrics import concentration
-from concentra.metrics.bounds import Bounds, any_completion
+from concentra.metrics.bounds import any_completion
+from concentra.metrics.membership import MembershipBounds, uncertain_membership
 from concentra.model.audit import Cell, Distribution, Score
 
 if TYPE_CHECKING:
@@ -67,65 +68,94 @@ def measure(distribution: Distribution, resampled: Ints | None = None, *, every_
     distribution : Distribution
         Its counts are integers of one unit.
     resampled : int64, shape (replicates, n_entities + 1), optional
-        The same counts over resampled clusters, unattributed units in the last column.
+        Counts over resampled clusters, those of possible units included and unattributed units in the
+        last column.
     every_metric : bool
         Whether to add the indices beyond the default line (METHOD §1.5).
     """
-    if distribution.total == 0:
+    if distribution.total + distribution.possible == 0:
         return Cell(distribution=distribution, scores={})
-    completions = any_completion(distribution.counts, distribution.unknown)
+    whole = [entity.units + entity.possible for entity in distribution.entities]
+    apart = distribution.free + sum(part.units + part.possible for part in distribution.confined)
+    reading = any_completion(whole, apart)
+    least, most = _least_concentrated(distribution, apart), _most_concentrated(distribution)
     ids = tuple(entity.id for entity in distribution.entities)
-    effective = completions.effective_number()
     scores = [
-        _least(SHARE, completions.concentration_ratio(1), who=ids[:1]),
-        _least(TOP3, completions.concentration_ratio(3), who=ids[:3]),
-        _least(HHI, completions.hhi()),
-        Score(metric=EFFECTIVE, value=effective.upper, lower=effective.lower, upper=effective.upper),
+        Score(
+            metric=metric,
+            value=reading.concentration_ratio(k).lower,
+            lower=least.concentration_ratio(k).lower,
+            upper=most.concentration_ratio(k).upper,
+            who=ids[:k],
+        )
+        for metric, k in ((SHARE, 1), (TOP3, 3))
+    ]
+    scores += [
+        Score(metric=HHI, value=reading.hhi().lower, lower=least.hhi().lower, upper=most.hhi().upper),
+        Score(
+            metric=EFFECTIVE,
+            value=reading.effective_number().upper,
+            lower=most.effective_number().lower,
+            upper=least.effective_number().upper,
+        ),
     ]
     for metric, (threshold, strict, text) in NAKAMOTO_THRESHOLDS.items():
         if metric == NAKAMOTO or every_metric:
-            entities = completions.nakamoto(threshold=threshold, strict=strict)
+            upper = least.nakamoto(threshold=threshold, strict=strict).upper
             scores.append(
                 Score(
                     metric=metric,
-                    value=entities.upper,
-                    lower=entities.lower,
-                    upper=entities.upper,
-                    who=ids[: entities.upper],
+                    value=reading.nakamoto(threshold=threshold, strict=strict).upper,
+                    lower=most.nakamoto(threshold=threshold, strict=strict).lower,
+                    upper=upper,
+                    who=ids[:upper],
                     definition=text,
-                )  # fmt: skip
+                )
             )
     if every_metric:
-        entropy = completions.entropy()
-        scores.append(
-            Score(
-                metric="entropy",
-                value=entropy.upper,
-                lower=entropy.lower,
-                upper=entropy.upper,
-                definition="Shannon H, nats",
-            )
-        )
-        scores += [
-            Score(
-                metric=metric,
-                value=index(distribution.counts) if distribution.counts else None,
-                definition=text,
-            )
-            for metric, (index, text) in FURTHER.items()
-        ]
+        scores += _further(whole, reading.entropy().upper)
     if resampled is not None:
         scores = [_with_interval(score, resampled) for score in scores]
     return Cell(distribution=distribution, scores={score.metric: score for score in scores})
 
 
-def _least(metric: str, bounds: Bounds[float], who: tuple[str, ...] = ()) -> Score:
-    return Score(metric=metric, value=bounds.lower, lower=bounds.lower, upper=bounds.upper, who=who)
+def _least_concentrated(distribution: Distribution, apart: int) -> MembershipBounds:
+    """Return the population whose lower bounds hold: who is confined to a group may still be on its own."""
+    return uncertain_membership(
+        distribution.counts, [entity.possible for entity in distribution.entities], apart
+    )
+
+
+def _most_concentrated(distribution: Distribution) -> MembershipBounds:
+    """Return the population whose upper bounds hold: all that a group confines is with its largest entity."""
+    members = {entity.id: [entity.units, entity.possible] for entity in distribution.entities}
+    largest: dict[str, str] = {}
+    for entity in distribution.entities:
+        largest.setdefault(entity.id.partition("/")[0], entity.id)
+    for part in distribution.confined:
+        held = members.setdefault(largest.get(part.group, part.group), [0, 0])
+        held[0] += part.units
+        held[1] += part.possible
+    certain, possible = zip(*members.values(), strict=True) if members else ((), ())
+    return uncertain_membership(certain, possible, distribution.free)
+
+
+def _further(counts: list[int], entropy: float) -> list[Score]:
+    known = [count for count in counts if count]
+    return [
+        Score(
+            metric="entropy", value=entropy, definition="Shannon H, nats; each unattributed unit on its own"
+        ),
+        *(
+            Score(metric=metric, value=index(known) if known else None, definition=text)
+            for metric, (index, text) in FURTHER.items()
+        ),
+    ]
 
 
 def _with_interval(score: Score, resampled: Ints) -> Score:
     """Return the score with the percentile interval of its value over the replicates."""
-    from concentra.metrics import bootstrap  # noqa: PLC0415 - NumPy, and only where intervals are drawn
+    from concentra.metrics import bootstrap
 
     counts, unknown = resampled[:, :-1], resampled[:, -1]
     match score.metric:

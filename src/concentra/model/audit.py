@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from concentra.model.axes import Axis, Denominator, Kind, Unit
+from concentra.model.axes import Axis, Denominator, Unit
 from concentra.model.population import FunnelStep
 from concentra.model.provenance import Source
 
@@ -20,9 +20,22 @@ class Entity:
     name: str
     """Name for people, as the registry or the curated table has it."""
     units: int
-    """Units that belong to it, in the audit's unit."""
-    publishable: int
+    """Units of the denominator that belong to it, in the audit's unit."""
+    possible: int = 0
+    """Further units of it that may belong to the denominator: the kind of their network is unknown."""
+    publishable: int = 0
     """Those among `units` on hosting or edge networks, which privacy rules do not protect."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confined:
+    """Units whose entity is unknown but lies within a known group: a region of a known provider."""
+
+    group: str
+    """Identifier of the group; entities of it are called ``<group>/<name>``."""
+    units: int
+    possible: int = 0
+    """Further ones that may belong to the denominator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +45,15 @@ class Distribution:
     axis: Axis
     denominator: Denominator
     entities: tuple[Entity, ...]
-    """Largest first; ties in order of their identifier."""
+    """Largest first by `units`, then by `possible`; ties in order of their identifier."""
     unattributed: Mapping[str, int]
-    """Units of the denominator that belong to no known entity, by reason. They are no entity."""
+    """Units of the denominator that could belong to any entity, by reason. They are no entity."""
+    confined: tuple[Confined, ...] = ()
+    """Units that could belong to any entity of one group, and to none outside it."""
+    confined_reason: str = ""
+    """Why their entity is unknown."""
+    possible_unattributed: int = 0
+    """Units of which neither the entity is known nor whether they belong to the denominator."""
 
     @property
     def counts(self) -> list[int]:
@@ -44,22 +63,59 @@ class Distribution:
     @property
     def unknown(self) -> int:
         """Units without a known entity."""
-        return sum(self.unattributed.values())
+        return sum(self.unattributed.values()) + sum(part.units for part in self.confined)
+
+    @property
+    def possible(self) -> int:
+        """Units that may or may not belong to the denominator."""
+        return (
+            sum(entity.possible for entity in self.entities)
+            + sum(part.possible for part in self.confined)
+            + self.possible_unattributed
+        )
+
+    @property
+    def free(self) -> int:
+        """Units that could belong to any entity; those that may be outside the denominator included."""
+        return sum(self.unattributed.values()) + self.possible_unattributed
 
     @property
     def total(self) -> int:
-        """All units of the denominator, attributed or not."""
+        """Units that belong to the denominator for certain, attributed or not."""
         return sum(self.counts) + self.unknown
+
+    @property
+    def coverage(self) -> float | None:
+        """Attributed part of all units that may belong to the denominator; None if there are none."""
+        whole = self.total + self.possible
+        return sum(self.counts) / whole if whole else None
+
+    def share_bounds(self, *identifiers: str) -> tuple[float, float]:
+        """Return the smallest and the largest share that the named entities could have together.
+
+        An entity that was not seen has nothing but what is unattributed; an empty denominator, whose
+        shares are undefined, is a ZeroDivisionError.
+        """
+        named = [entity for entity in self.entities if entity.id in identifiers]
+        groups = {identifier.partition("/")[0] for identifier in identifiers}
+        near = [part for part in self.confined if part.group in groups]
+        units, possible = sum(entity.units for entity in named), sum(entity.possible for entity in named)
+        could_join = self.free + sum(part.units + part.possible for part in near)
+        could_grow = possible + self.possible_unattributed + sum(part.possible for part in near)
+        return (
+            units / (self.total + self.possible - possible),
+            (units + possible + could_join) / (self.total + could_grow),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """One index of one distribution.
 
-    `value` is the least concentrated reading that the data allow: each unattributed unit is an entity
-    of its own. `lower` and `upper` bound the index over everything that the unattributed units could
-    be; `low` and `high` bound `value` over resampled prefixes. They answer different questions and
-    are never added up.
+    `value` is one reading that the data allow: each unattributed unit is an entity of its own, and a
+    unit that may belong to the denominator does. `lower` and `upper` bound the index over everything
+    that those units could be; `low` and `high` bound `value` over resampled prefixes. They answer
+    different questions and are never added up.
     """
 
     metric: str

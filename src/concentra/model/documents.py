@@ -9,16 +9,16 @@ import tomli_w
 
 
 def toml_text(value: object) -> str:
-    """Return a frozen value as TOML; fields that are None are left out, for which TOML has no word."""
-    document = _without_none(msgspec.to_builtins(value, builtin_types=(date,)))
+    """Return a frozen value as TOML; fields that are None or empty are left out, and read back as such."""
+    document = _filled(msgspec.to_builtins(value, builtin_types=(date,)))
     if not isinstance(document, dict):
         raise TypeError(f"TOML holds tables, got {type(value).__name__}")
     return tomli_w.dumps(document)
 
 
-def _without_none(value: object) -> object:
+def _filled(value: object) -> object:
     if isinstance(value, dict):
-        return {key: _without_none(entry) for key, entry in value.items() if entry is not None}
-    if isinstance(value, list):
-        return [_without_none(entry) for entry in value]
+        return {key: _filled(entry) for key, entry in value.items() if entry not in (None, {}, [], ())}
+    if isinstance(value, list | tuple):
+        return [_filled(entry) for entry in value]
     return value

@@ -48,10 +48,10 @@ class FunnelStep:
 
     name: str
     """What the units that are left have in common: ``read``, ``addresses``, ``routable``, ``distinct``."""
-    left: int | None
-    """How many are left after this step; None where the source does not record the step."""
     unit: str
     """What `left` counts: ``rows``, ``addresses``, ``nodes``."""
+    left: int | None = None
+    """How many are left after this step; None where the source does not record the step."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """How many this step dropped, by reason."""
     note: str | None = None

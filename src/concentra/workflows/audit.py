@@ -12,7 +12,7 @@ from concentra.adapters.data_files import maps_directory
 from concentra.attribution.attribute import AttributedUnits, attribute
 from concentra.attribution.maps import Maps
 from concentra.attribution.tabulate import conflicts, tabulate
-from concentra.errors import ConcentraError
+from concentra.errors import UsageProblem
 from concentra.metrics.bootstrap import ClusterBootstrap
 from concentra.metrics.scores import measure
 from concentra.model.audit import Audit, Cell, Entity, Sampling
@@ -25,7 +25,7 @@ LEADERS = 5
 """How many of the largest providers are shown under each unit."""
 
 
-class UnitUnavailable(ConcentraError):
+class UnitUnavailable(UsageProblem):
     """The source cannot be counted in the unit that was asked for."""
 
     def __init__(self, unit: Unit, reason: str, available: Sequence[Unit]) -> None:
@@ -139,9 +139,7 @@ def _last_steps(population: Population, unit: Unit, attributed: AttributedUnits)
     total = population.units[unit].total
     plural: Mapping[Unit, str] = {Unit.NODE: "nodes", Unit.ADDRESS: "addresses", Unit.PREFIX: "prefixes"}
     units = attributed.units_of()
-    lost = sum(
-        int(units[key]) for key, known in enumerate(attributed.attributions) if known.provider is None
-    )
+    lost = sum(int(units[key]) for key, known in enumerate(attributed.attributions) if known.provider is None)
     steps = [] if unit is Unit.ADDRESS else [FunnelStep(name="counted", left=total, unit=plural[unit])]
     return [
         *steps,

@@ -125,9 +125,15 @@ def build_maps(
         rows = intake.take(source, data)
         sources.append(
             Source(
-                name=source.name, publisher=source.publisher, as_of=source.as_of, licence=source.licence,
-                url=source.url, sha256=map_files.digest(data), rows=rows, limits=source.limits,
-            )  # fmt: skip
+                name=source.name,
+                publisher=source.publisher,
+                as_of=source.as_of,
+                licence=source.licence,
+                url=source.url,
+                sha256=map_files.digest(data),
+                rows=rows,
+                limits=source.limits,
+            )
         )
     maps = _compile(intake, by_hand, tuple(sources))
     return _write(maps, by_hand, out)
@@ -135,7 +141,9 @@ def build_maps(
 
 def _compile(intake: _Intake, by_hand: Mapping[str, bytes], sources: tuple[Source, ...]) -> Maps:
     if intake.location is None:
-        raise MalformedSource(SOURCES, "no source has the reader libloc-deb: without it no address has an origin AS")
+        raise MalformedSource(
+            SOURCES, "no source has the reader libloc-deb: without it no address has an origin AS"
+        )
     providers = decode_providers(by_hand[map_files.PROVIDERS])
     wrong = list(contradictions(providers, intake.as_names))
     if wrong:
@@ -165,14 +173,20 @@ def _write(maps: Maps, by_hand: Mapping[str, bytes], out: Path) -> Built:
         made_from = tuple(source for source in maps.sources if _feeds(source.name, name))
         outputs.append(
             map_files.Output(
-                file=name, rows=rows, sha256=map_files.digest(data),
+                file=name,
+                rows=rows,
+                sha256=map_files.digest(data),
                 sources=tuple(source.name for source in made_from),
                 licence=" AND ".join(dict.fromkeys(source.licence for source in made_from)),
-            )  # fmt: skip
+            )
         )
     for name, data in sorted(by_hand.items()):
         (out / name).write_bytes(data)
-        rows = data.count(b"\n[[") + data.count(b" = [\"") if name != map_files.PROVIDERS else len(maps.providers.by_id)
+        rows = (
+            data.count(b"\n[[") + data.count(b' = ["')
+            if name != map_files.PROVIDERS
+            else len(maps.providers.by_id)
+        )
         outputs.append(
             map_files.Output(
                 file=name, rows=rows, sha256=map_files.digest(data), sources=(), licence=CURATED_LICENCE
@@ -187,7 +201,7 @@ def _write(maps: Maps, by_hand: Mapping[str, bytes], out: Path) -> Built:
 
 def _feeds(source: str, file: str) -> bool:
     """Tell whether the source named `source` goes into `file`."""
-    match file.split(".")[0]:
+    match file.split(".", maxsplit=1)[0]:
         case "origin":
             return source == "libloc"
         case "as_names":

@@ -11,20 +11,20 @@ from pathlib import Path
 from concentra.adapters.data_files import snapshots_directory
 from concentra.adapters.node_streams import NodeStream, modified_on, open_node_file
 from concentra.collect import snapshots
-from concentra.collect.node_files import Rejoined, read_node_file
+from concentra.collect.node_files import read_node_file
 from concentra.collect.population import population_of
-from concentra.errors import ConcentraError
+from concentra.collect.streams import Rejoined
+from concentra.errors import UsageProblem
 from concentra.model.population import Population
 from concentra.model.provenance import Source
 
 MAX_SNAPSHOT = 1024**3
 
-FILE_LIMITS = (
-    "how the file was collected is not recorded: which nodes were reachable, of which network and fork, is unknown",
-)
+UNRECORDED = "how the file was collected is not recorded: which network, which fork, who was reachable"
+UNDATED = "the file carries no date: its last change stands in (--as-of names the right day)"
 
 
-class UnknownSubject(ConcentraError):
+class UnknownSubject(UsageProblem):
     """Neither a network that is shipped nor a file is called so."""
 
     def __init__(self, subject: str, networks: list[str]) -> None:
@@ -32,10 +32,14 @@ class UnknownSubject(ConcentraError):
         self.subject = subject
         near = get_close_matches(subject.lower(), networks, n=3)
         known = ", ".join(networks)
-        self.hint = f"did you mean {' or '.join(near)}?" if near else f"networks: {known}; or name a file, or - for stdin"
+        self.hint = (
+            f"did you mean {' or '.join(near)}?"
+            if near
+            else f"networks: {known}; or name a file, or - for stdin"
+        )
 
 
-class UndatedPopulation(ConcentraError):
+class UndatedPopulation(UsageProblem):
     """A date was given for a subject that carries its own."""
 
     def __init__(self, subject: str) -> None:
@@ -66,7 +70,7 @@ def load_population(
 
     Raises
     ------
-    UnknownSubject, UnreadableNodeFile
+    UnknownSubject, UnreadableFile
     """
     shipped = shipped_snapshots()
     if subject in shipped and not Path(subject).is_file():
@@ -94,18 +98,14 @@ def _from_stream(stream: NodeStream, subject: str, column: str | None, as_of: da
     if snapshots.is_snapshot(head):
         return snapshots.decode(head + stream.read(MAX_SNAPSHOT), subject)[1]
     sightings = read_node_file(Rejoined(head, stream), title, column=column)
-    day, limits = as_of, FILE_LIMITS
-    if day is None:
-        day = modified_on(subject)
-        undated = "undated" if day is None else "undated: the day on which the file was last written stands in"
-        limits = (f"{undated} (--as-of names the right one)", *FILE_LIMITS)
+    day = modified_on(subject) if as_of is None else as_of
     source = Source(
         name=title,
         publisher="the user",
         as_of=day,
         licence="the user's",
         rows=sightings.rows,
-        limits=limits,
+        limits=(UNRECORDED,) if as_of else (UNDATED, UNRECORDED),
     )
-    population = population_of(sightings, source, subject=subject, title=f"{title} ({sightings.format})")
+    population = population_of(sightings, source, subject=title, title=f"{title} ({sightings.format})")
     return replace(population, source=replace(source, sha256=stream.sha256))

@@ -1,0 +1,122 @@
+"""Audit a network or a node file: who hosts it, and how concentrated that is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from concentra.model.axes import DEFAULT_AXES, DEFAULT_DENOMINATORS, Axis, Denominator, Unit
+
+app = typer.Typer(
+    epilog="""Examples:
+
+concentra audit ethereum
+
+concentra audit nodes.txt.gz --unit node
+
+concentra audit crawl.csv --column ip --as-of 2026-11-01 --csv results/
+
+geth-nodes | concentra audit - --json""",
+)
+
+
+@app.command()
+def audit(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            help="A network (ethereum), a node file of any known form, or - for stdin.", show_default=False
+        ),
+    ],
+    unit: Annotated[Unit, typer.Option(help="What one count stands for.")] = Unit.ADDRESS,
+    axis: Annotated[
+        list[Axis],
+        typer.Option(
+            help="Along which property; may be given several times.",
+            show_default="provider, asn, region, country, kind",
+        ),
+    ] = list(DEFAULT_AXES),  # noqa: B006
+    denominator: Annotated[
+        list[Denominator],
+        typer.Option(help="Out of which whole; may be given several times.", show_default="all, hosted"),
+    ] = list(DEFAULT_DENOMINATORS),  # noqa: B006
+    column: Annotated[
+        Optional[str],
+        typer.Option(help="CSV column of the addresses, by name or number.", show_default=False),
+    ] = None,
+    as_of: Annotated[
+        Optional[datetime],
+        typer.Option(formats=["%Y-%m-%d"], help="When the file's nodes were seen.", show_default=False),
+    ] = None,
+    maps: Annotated[
+        Optional[Path],
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Directory of maps, instead of the shipped ones.",
+            show_default=False,
+        ),
+    ] = None,
+    all_metrics: Annotated[
+        bool, typer.Option("--all-metrics", help="Add every index, not only the default line.")
+    ] = False,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="How many of the largest to list.")] = 10,
+    csv: Annotated[
+        Optional[Path],
+        typer.Option(
+            file_okay=False,
+            help="Write shares, scores, funnel, conflicts and a manifest into this directory.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print one JSON document (`concentra schema audit`) instead of text."),
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sampling intervals.")] = 20251020,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress; with --csv, no report either.")
+    ] = False,
+) -> None:
+    """Audit a network or a node file: who hosts it, and how concentrated that is."""
+    import sys
+
+    from concentra.adapters.clock import now
+    from concentra.cli.terminal import command_line, output_colour, output_width, reading_progress
+    from concentra.workflows.audit import audit as run
+    from concentra.workflows.subjects import load_population
+
+    with reading_progress(subject, quiet=quiet) as progress:
+        population = load_population(
+            subject, column=column, as_of=as_of.date() if as_of else None, progress=progress
+        )
+    result = run(
+        population,
+        unit=unit,
+        axes=axis,
+        denominators=denominator,
+        maps=maps,
+        every_metric=all_metrics,
+        seed=seed,
+    )
+    made_at, command = now(), command_line(sys.argv[1:])
+    if csv is not None:
+        from concentra.adapters.output_files import write_all
+        from concentra.report.audit_csv import audit_csv
+
+        files = audit_csv(result, made_at=made_at, command=command)
+        write_all(csv, files)
+        if not quiet:
+            typer.echo(f"wrote {len(files)} files to {csv}", err=True)
+    if json:
+        from concentra.report.audit_document import audit_document
+        from concentra.report.json_text import json_text
+
+        typer.echo(json_text(audit_document(result, made_at=made_at, command=command)), nl=False)
+    elif not (quiet and csv is not None):
+        from concentra.report.audit_text import render_audit
+
+        typer.echo(render_audit(result, width=output_width(), colour=output_colour(), top=top), nl=False)

@@ -1,0 +1,60 @@
+"""What kind of terminal this is: width, colour, and progress on standard error."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PIPE_WIDTH = 120
+"""Columns when the output goes into a file or pipe, where nothing wraps it."""
+
+MIN_WIDTH = 40
+
+
+def output_width() -> int:
+    """Return the columns that standard output has."""
+    if os.environ.get("COLUMNS", "").isdecimal():
+        return max(MIN_WIDTH, int(os.environ["COLUMNS"]))
+    return max(MIN_WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else PIPE_WIDTH
+
+
+def output_colour() -> bool:
+    """Tell whether standard output takes terminal attributes (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+@contextmanager
+def reading_progress(subject: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show how much of a file was read, on a terminal; yield the function that counts bytes."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    path = Path(subject)
+    compressed = path.suffix == ".gz"
+    total = path.stat().st_size if path.is_file() and not compressed else None
+    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("reading", total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+def command_line(arguments: list[str]) -> str:
+    """Return the command line for a manifest: paths are cut to their last part, since they name homes."""
+    import shlex
+
+    return shlex.join(
+        [
+            "concentra",
+            *(
+                Path(argument).name if "/" in argument or "\\" in argument else argument
+                for argument in arguments
+            ),
+        ]
+    )

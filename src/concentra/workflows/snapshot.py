@@ -1,0 +1,77 @@
+"""Aggregate a node file to a snapshot, and measure what the aggregation costs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from concentra.adapters import map_files
+from concentra.adapters.data_files import maps_directory
+from concentra.attribution.attribute import attribute
+from concentra.attribution.maps import Maps
+from concentra.collect.population import prefixes_of
+from concentra.collect.snapshots import AggregationCost, SnapshotHeader, encode
+from concentra.errors import UsageProblem
+from concentra.model.axes import Axis, Unit
+from concentra.model.population import WeightedAddresses
+from concentra.model.provenance import Source
+from concentra.workflows.subjects import load_population
+
+_NETWORK = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class BadNetworkName(UsageProblem):
+    """A network's name becomes a file name, so it is kept plain."""
+
+    def __init__(self, network: str) -> None:
+        super().__init__(f"a network's name is lower-case letters, digits and hyphens, got {network!r}")
+
+
+def make_snapshot(
+    file: str, source: Source, *, network: str, title: str, column: str | None = None
+) -> tuple[str, bytes, AggregationCost]:
+    """Return the snapshot's file name, its content, and the cost of aggregating.
+
+    Parameters
+    ----------
+    file : str
+        Path of a node file, or ``-``.
+    source : Source
+        Who published the file, as of when, under which licence; digest and rows are filled in.
+    network, title : str
+        What the population is, for programs and for people.
+    """
+    if not _NETWORK.fullmatch(network):
+        raise BadNetworkName(network)
+    population = load_population(file, column=column, as_of=source.as_of)
+    addresses = population.units[Unit.ADDRESS]
+    maps = map_files.load(maps_directory())
+    cost = AggregationCost(addresses=addresses.total, maps_as_of=maps.as_of, moved=_moved(addresses, maps))
+    header = SnapshotHeader(
+        network=network,
+        title=title,
+        source=replace(source, sha256=population.source.sha256, rows=population.source.rows),
+        funnel=population.funnel,
+        cost=cost,
+    )
+    return f"{network}-{source.as_of}.csv", encode(header, addresses), cost
+
+
+def _moved(addresses: WeightedAddresses, maps: Maps) -> dict[str, int]:
+    """Return axis → how many addresses have another entity than the prefix that stands for them."""
+    exact = attribute(addresses, maps)
+    prefixes = attribute(prefixes_of(addresses), maps)
+    stand_in = prefixes.key[np.unique(exact.cluster, return_inverse=True)[1]]
+    pairs, counts = np.unique(np.stack([exact.key, stand_in]), axis=1, return_counts=True)
+    return {
+        axis.value: int(
+            sum(
+                count
+                for own, other, count in zip(*pairs.tolist(), counts.tolist(), strict=True)
+                if exact.attributions[own].entity(axis) != prefixes.attributions[other].entity(axis)
+            )
+        )
+        for axis in Axis
+    }

@@ -17,7 +17,7 @@ from concentra.metrics.bounds import Bounds, any_completion
 from concentra.metrics.membership import MembershipBounds, uncertain_membership
 
 Counts = tuple[int, ...]
-LARGEST = 8  # units; every population up to here, of up to four entities, is completed in every way
+LARGEST = 9  # units; every population up to here, of up to four entities, is completed in every way
 RATIOS = (1, 2, 3, 5)
 TESTS = [(Fraction(0), True), (Fraction(1), False)] + [
     (threshold, strict)
@@ -95,7 +95,8 @@ def test_bounds_are_the_extremes_over_every_completion() -> None:
         assert limits == extremes(completions(*case)), case
         assert limits == extremes(completions(*case, leave_out=True)), case
         seen += 1
-    assert seen == 3_302
+    # Multisets of up to four pairs (n, m), times the rests they leave room for, less the empty one.
+    assert seen == 3_363
 
 
 def test_share_bounds_are_the_extremes_over_every_completion() -> None:
@@ -286,8 +287,8 @@ def test_a_level_between_none_and_all_may_be_the_extreme() -> None:
     assert population.concentration_ratio(1) == Bounds(6 / 18, 6 / 10)
 
 
-def test_millions_of_units_are_exact() -> None:
-    """Gwei: the squares exceed 64 bits, and rounding would take the tie for a majority."""
+def test_amounts_in_gwei_are_exact() -> None:
+    """Squares exceed 64 bits, and rounding would take the tie for a majority or a majority for a tie."""
     gwei = 10**17
     tie = uncertain_membership([gwei, gwei], [0, 0], 0)
     assert tie.nakamoto() == Bounds(2, 2)

@@ -7,6 +7,7 @@ followed and the disagreement is counted; nothing is resolved in silence.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,12 +90,13 @@ def attribute(addresses: WeightedAddresses, maps: Maps) -> AttributedUnits:
     keys = np.concatenate([_evidence(column, origin, published) for column, origin, published in families])
     starts = _run_starts(keys)
     distinct, of_run = np.unique(keys[starts], return_inverse=True)
+    names = maps.as_names.names_of((distinct >> np.uint64(32)).astype(np.uint32))
     run_lengths = np.diff(np.append(starts, len(keys)))
     return AttributedUnits(
         key=np.repeat(of_run, run_lengths),
         weight=np.concatenate([addresses.v4_weight, addresses.v6_weight]),
         cluster=_clusters(addresses),
-        attributions=tuple(_conclude(int(evidence), maps) for evidence in distinct),
+        attributions=tuple(_conclude(evidence, maps, names) for evidence in distinct.tolist()),
     )
 
 
@@ -112,7 +114,7 @@ def _evidence(column: AddressColumn, origin: OriginRanges, published: PublishedR
     return evidence
 
 
-def _conclude(evidence: int, maps: Maps) -> Attribution:
+def _conclude(evidence: int, maps: Maps, names: Mapping[int, str]) -> Attribution:
     """Return the attribution that follows from one packed combination of evidence."""
     asn = evidence >> 32 or None
     registry_country = bytes([evidence >> 24 & 0xFF, evidence >> 16 & 0xFF]).rstrip(b"\0").decode("ascii")
@@ -158,7 +160,7 @@ def _conclude(evidence: int, maps: Maps) -> Attribution:
 
     return Attribution(
         asn=asn,
-        organisation=None if asn is None else maps.as_names.get(asn),
+        organisation=None if asn is None else names.get(asn),
         provider=provider,
         provider_basis=Basis.PUBLISHED_RANGE
         if record

@@ -49,13 +49,19 @@ class AsNames:
     text: NDArray[np.uint8]
     """All names in UTF-8, one after the other."""
 
-    def get(self, asn: int) -> str | None:
-        """Return the registered name of `asn`, or None if the map holds none."""
-        position = int(np.searchsorted(self.asn, asn))
-        if position == len(self.asn) or int(self.asn[position]) != asn:
-            return None
-        start = int(self.end[position - 1]) if position else 0
-        return bytes(self.text[start : int(self.end[position])]).decode("utf-8")
+    def names_of(self, asns: NDArray[np.uint32]) -> Mapping[int, str]:
+        """Return the registered names of those of `asns` that have one."""
+        wanted = np.unique(asns)
+        position = np.searchsorted(self.asn, wanted)
+        there = position < len(self.asn)
+        there[there] = self.asn[position[there]] == wanted[there]
+        found = position[there]
+        starts = np.where(found > 0, self.end[found - 1], 0).tolist()
+        text = self.text.tobytes()
+        return {
+            asn: text[start:end].decode("utf-8")
+            for asn, start, end in zip(wanted[there].tolist(), starts, self.end[found].tolist(), strict=True)
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

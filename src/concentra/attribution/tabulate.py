@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from concentra.attribution.attribute import AttributedUnits, Attribution
+from concentra.attribution.attribute import AttributedUnits
 from concentra.attribution.providers import ProviderTable
 from concentra.model.audit import Confined, Conflict, Distribution, Entity
 from concentra.model.axes import HOSTED_KINDS, PUBLISHABLE_KINDS, Axis, Denominator
@@ -22,6 +22,12 @@ UNKNOWN_ENTITY: Mapping[Axis, str] = {
     Axis.COUNTRY: "no country registered",
     Axis.KIND: "kind of network unknown",
 }
+"""Why the entity of a unit may be unknown."""
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+NOBODY = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,75 +35,140 @@ class Tabulation:
     """A distribution, and which of its columns each attribution belongs to."""
 
     distribution: Distribution
-    column_of_key: NDArray[np.int64]
+    column_of_key: Ints
     """Position in ``distribution.entities`` of each attribution; the column after the last entity for
     unattributed ones, -1 for those that are certainly outside the denominator."""
 
 
-def tabulate(
-    attributions: Sequence[Attribution],
-    units: NDArray[np.int64],
-    providers: ProviderTable,
-    axis: Axis,
-    denominator: Denominator,
-) -> Tabulation:
-    """Return the distribution of `units` on `axis`.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Coded:
+    """The entities of one axis, numbered in the order of their identifiers."""
+
+    ids: Sequence[str]
+    code: Ints
+    """Number of each attribution's entity, or `NOBODY`."""
+
+
+class Tabulator:
+    """Tables of one attributed population, along any axis and out of any whole.
 
     Parameters
     ----------
-    attributions : sequence of Attribution, length K
-    units : int64, shape (K,)
-        Units of each attribution.
+    attributed : AttributedUnits
     providers : ProviderTable
-        For names.
-    axis, denominator
-        What the units are divided by, and out of which whole.
+        For the names of providers and parents.
     """
-    places = [_place(attribution, axis, denominator) for attribution in attributions]
-    members: dict[str, list[int]] = {}
-    unattributed: Counter[str] = Counter()
-    confined: dict[str, list[int]] = {}
-    possible_unattributed = 0
-    for key, place in enumerate(places):
-        if place.entity is not None:
-            members.setdefault(place.entity, []).append(key)
-        elif place.group is not None:
-            confined.setdefault(place.group, [0, 0])[not place.certain] += int(units[key])
-        elif place.reason is not None and not place.certain:
-            possible_unattributed += int(units[key])
-        elif place.reason is not None and units[key]:
-            unattributed[place.reason] += int(units[key])
-    entities = sorted(
-        (
-            _entity(identifier, keys, places, attributions, units, providers)
-            for identifier, keys in members.items()
-        ),
-        key=lambda entity: (-entity.units, -entity.possible, entity.id),
-    )
-    column = {entity.id: position for position, entity in enumerate(entities)}
-    columns = [
-        column[place.entity]
-        if place.entity is not None
-        else len(entities)
-        if place.reason is not None
-        else -1
-        for place in places
-    ]
-    return Tabulation(
-        distribution=Distribution(
+
+    def __init__(self, attributed: AttributedUnits, providers: ProviderTable) -> None:
+        self._attributions = attributed.attributions
+        self._providers = providers
+        self._units = attributed.units_of()
+        kinds = [attribution.kind for attribution in attributed.attributions]
+        self._hosted: Mask = np.array([kind in HOSTED_KINDS for kind in kinds], np.bool_)
+        self._kind_unknown: Mask = np.array([kind is None for kind in kinds], np.bool_)
+        self._publishable: Mask = np.array([kind in PUBLISHABLE_KINDS for kind in kinds], np.bool_)
+        self._coded: dict[Axis, _Coded] = {}
+        self._organisations = {
+            f"AS{attribution.asn}": attribution.organisation
+            for attribution in attributed.attributions
+            if attribution.organisation is not None
+        }
+
+    def tabulate(self, axis: Axis, denominator: Denominator) -> Tabulation:
+        """Return how the units of `denominator` fall among the entities of `axis`."""
+        coded = self._codes(axis)
+        certain, possible = self._membership(denominator)
+        if denominator is Denominator.ATTRIBUTED:
+            certain &= coded.code != NOBODY
+        units = self._by_entity(coded, certain)
+        maybe = self._by_entity(coded, possible)
+        publishable = self._by_entity(coded, (certain | possible) & self._publishable)
+        order = np.lexsort((np.arange(len(units)), -maybe, -units))
+        order = order[(units + maybe)[order] > 0]
+        entities = tuple(
+            Entity(
+                id=coded.ids[entity],
+                name=self._name(coded, entity),
+                units=int(units[entity]),
+                possible=int(maybe[entity]),
+                publishable=int(publishable[entity]),
+            )
+            for entity in order.tolist()
+        )
+        column_of_entity = np.full(len(units) + 1, NOBODY)
+        column_of_entity[order] = np.arange(len(order))
+        column_of_entity[NOBODY] = len(order)  # the last entry, which NOBODY points to
+        columns = np.where(certain | possible, column_of_entity[coded.code], NOBODY)
+        return Tabulation(
+            distribution=self._distribution(axis, denominator, entities, coded, certain, possible),
+            column_of_key=columns,
+        )
+
+    def _membership(self, denominator: Denominator) -> tuple[Mask, Mask]:
+        """Return which attributions belong to the denominator for certain, and which may."""
+        if denominator is Denominator.HOSTED:
+            return self._hosted.copy(), self._kind_unknown
+        return np.ones(len(self._units), np.bool_), np.zeros(len(self._units), np.bool_)
+
+    def _codes(self, axis: Axis) -> _Coded:
+        if axis not in self._coded:
+            entities = [attribution.entity(axis) for attribution in self._attributions]
+            ids = sorted({entity for entity in entities if entity is not None})
+            number: dict[str | None, int] = {entity: code for code, entity in enumerate(ids)}
+            number[None] = NOBODY
+            self._coded[axis] = _Coded(ids, np.array([number[entity] for entity in entities], np.int64))
+        return self._coded[axis]
+
+    def _by_entity(self, coded: _Coded, chosen: Mask) -> Ints:
+        """Return the units of each entity among the chosen attributions."""
+        rows = np.flatnonzero(chosen & (coded.code != NOBODY))
+        totals = np.zeros(len(coded.ids), np.int64)
+        np.add.at(totals, coded.code[rows], self._units[rows])
+        return totals
+
+    def _distribution(
+        self,
+        axis: Axis,
+        denominator: Denominator,
+        entities: tuple[Entity, ...],
+        coded: _Coded,
+        certain: Mask,
+        possible: Mask,
+    ) -> Distribution:
+        """Return the distribution, with the units whose entity is unknown counted by what is known."""
+        reason = UNKNOWN_ENTITY[axis]
+        unattributed: Counter[str] = Counter()
+        possible_unattributed = 0
+        confined: dict[str, list[int]] = {}
+        for key in np.flatnonzero((certain | possible) & (coded.code == NOBODY)).tolist():
+            units = int(self._units[key])
+            provider = self._attributions[key].provider
+            if axis is Axis.REGION and provider is not None:
+                confined.setdefault(provider, [0, 0])[int(possible[key])] += units
+            elif possible[key]:
+                possible_unattributed += units
+            elif units:
+                unattributed[reason] += units
+        return Distribution(
             axis=axis,
             denominator=denominator,
-            entities=tuple(entities),
-            unattributed=dict(sorted(unattributed.items())),
+            entities=entities,
+            unattributed=dict(unattributed),
             confined=tuple(
-                Confined(group=group, units=certain, possible=possible)
-                for group, (certain, possible) in sorted(confined.items())
+                Confined(group=group, units=sure, possible=maybe)
+                for group, (sure, maybe) in sorted(confined.items())
             ),
-            confined_reason=UNKNOWN_ENTITY[axis] if confined else "",
+            confined_reason=reason if confined else "",
             possible_unattributed=possible_unattributed,
-        ),
-        column_of_key=np.array(columns, np.int64),
-    )
+        )
+
+    def _name(self, coded: _Coded, entity: int) -> str:
+        """Return the name for people: curated, else as the registry has it."""
+        identifier = coded.ids[entity]
+        name = self._providers.name_of(identifier)
+        if name == identifier and identifier.startswith("AS"):
+            return self._organisations.get(identifier, identifier)
+        return name
 
 
 def conflicts(attributed: AttributedUnits) -> tuple[Conflict, ...]:
@@ -122,52 +193,4 @@ def conflicts(attributed: AttributedUnits) -> tuple[Conflict, ...]:
         for (about, followed, followed_basis, rejected, rejected_basis), count in sorted(
             totals.items(), key=lambda item: (-item[1], item[0])
         )
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an attribution stands in a distribution; nowhere if it has neither entity nor reason."""
-
-    entity: str | None = None
-    reason: str | None = None
-    """Why the entity is unknown."""
-    group: str | None = None
-    """Within which group it lies all the same."""
-    certain: bool = True
-    """Whether it belongs to the denominator for certain."""
-
-
-def _place(attribution: Attribution, axis: Axis, denominator: Denominator) -> _Place:
-    entity = attribution.entity(axis)
-    if denominator is Denominator.ATTRIBUTED:
-        return _Place(entity)
-    certain = True
-    if denominator is Denominator.HOSTED:
-        if attribution.kind is not None and attribution.kind not in HOSTED_KINDS:
-            return _Place()
-        certain = attribution.kind is not None
-    if entity is not None:
-        return _Place(entity, certain=certain)
-    group = attribution.provider if axis is Axis.REGION else None
-    return _Place(reason=UNKNOWN_ENTITY[axis], group=group, certain=certain)
-
-
-def _entity(
-    identifier: str,
-    keys: Sequence[int],
-    places: Sequence[_Place],
-    attributions: Sequence[Attribution],
-    units: NDArray[np.int64],
-    providers: ProviderTable,
-) -> Entity:
-    name = providers.name_of(identifier)
-    if name == identifier and identifier.startswith("AS"):
-        name = attributions[keys[0]].organisation or identifier
-    return Entity(
-        id=identifier,
-        name=name,
-        units=int(sum(units[key] for key in keys if places[key].certain)),
-        possible=int(sum(units[key] for key in keys if not places[key].certain)),
-        publishable=int(sum(units[key] for key in keys if attributions[key].kind in PUBLISHABLE_KINDS)),
     )

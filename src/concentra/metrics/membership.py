@@ -10,9 +10,9 @@ unit on its own never raises an index of concentration, and one more at the larg
 lowers it. The tests complete small populations both ways.
 
 Least concentrated are the *levels*: every entity as near to one level as its units allow (possible
-units are counted up to the level and not above it) and each unattributed unit on its own. Above the
-size of the largest entity no level is better, and below it each index falls up to its best level and
-rises from there: a binary search finds it. Most concentrated are completions where the possible units
+units are counted up to the level and not above it) and each unattributed unit on its own. Each index
+has its best level, at most the size of the largest entity. On the way up to it the index never rises,
+and never falls after it, so that a binary search finds it. Most concentrated are completions where the possible units
 of each entity are all counted or all left out, and one entity has all unattributed units.
 
 All bounds are sharp, that is, reached by some completion; `MembershipBounds.hhi` names one exception.
@@ -198,23 +198,23 @@ class MembershipBounds:
         # number of entities. So no level promises too little, and the best one promises the truth.
         def falls(here: _Level, up: _Level) -> bool:
             held, higher = here.above + k * here.height, up.above + k * up.height
-            return higher < up.total and higher * here.total < held * up.total
+            return higher * here.total < held * up.total
 
         best = levels.best(falls)
         return (best.above + k * best.height) / best.total
 
     def _highest_ratio(self, k: int) -> float:
         entities = self._entities()
-        held, total = self.unattributed, sum(self.certain) + self.unattributed
-        if not total:
+        counted = sum(self.certain) + self.unattributed
+        if not counted:
             return 1.0  # one possible unit, and no other
-        # Dinkelbach's method: to beat the ratio held/total, choose whom it pays most to name.
+        # Dinkelbach's method: choose the k for whom held/total is exceeded most, with n + m held of
+        # a total greater by m, and repeat with what they hold until it is not exceeded any more.
+        held, total = self.unattributed, counted
         while True:
-            weight, discount = total, total - held
-            top = nlargest(k, ((weight * n + discount * m, n, m) for n, m in entities))
+            top = nlargest(k, ((total * n + (total - held) * m, n, m) for n, m in entities))
             joining = sum(m for _, _, m in top)
-            more = self.unattributed + joining + sum(n for _, n, _ in top)
-            of = sum(self.certain) + self.unattributed + joining
+            more, of = self.unattributed + joining + sum(n for _, n, _ in top), counted + joining
             if more * total <= held * of:
                 return held / total
             held, total = more, of
@@ -256,8 +256,8 @@ class MembershipBounds:
     def _highest_hhi(self) -> Fraction:
         """Return the highest HHI by branch and bound over which entities are counted in full.
 
-        (1) One entity has the unattributed units. If its possible units are left out it is the
-            largest; otherwise no other exceeds it both in certain and in possible units.
+        (1) One entity has the unattributed units: one that no other exceeds both in certain and in
+            possible units, or they could change places. Being the largest it counts its own in full.
         (2) `_Choice.bound` lets a unit of an entity count before the rest of it does.
         (3) Where that splits an entity, both ways to make it whole are tried, the best bound first.
         """
@@ -268,16 +268,13 @@ class MembershipBounds:
         squares = sum(n * n for n, _ in entities)
         total = sum(n for n, _ in entities) + self.unattributed
         # (1)
-        starts: list[tuple[int, int, tuple[range, ...]]] = [(squares, total, ())]
-        if self.unattributed:
-            hosts = choice.undominated()
-            largest, _ = choice.entities[hosts[0]]
-            with_rest = squares - largest**2 + (largest + self.unattributed) ** 2
-            starts = [(with_rest, total, (range(hosts[0], hosts[0] + 1),))]
-            for host in hosts:
-                n, m = choice.entities[host]
-                with_rest = squares - n**2 + (n + m + self.unattributed) ** 2
-                starts.append((with_rest, total + m, (range(host, host + 1),)))
+        starts: list[tuple[int, int, tuple[range, ...]]] = []
+        for host in choice.undominated():
+            n, m = choice.entities[host]
+            with_rest = squares - n**2 + (n + m + self.unattributed) ** 2
+            starts.append((with_rest, total + m, (range(host, host + 1),)))
+        if not self.unattributed:
+            starts = [(squares, total, ())]
         # (2)
         order = count()  # so that the heap never compares ranges
         queue = [(*choice.bound(*start), next(order), *start) for start in starts]
@@ -285,7 +282,7 @@ class MembershipBounds:
         # (3)
         for _ in range(SEARCH_LIMIT):
             bound, split, _, squares, total, settled = queue[0]
-            if split < 0:
+            if split < 0:  # sorts before an equal bound that is not reached
                 return -bound
             heappop(queue)
             counted, left_out = choice.ways(split, settled)
@@ -416,10 +413,10 @@ class _Choice:
             else:
                 high = middle
         s, d = joined(low)
-        if low < len(self.entities) and not any(low in row for row in settled):
+        if low < len(self.entities):
             n, m = self.entities[low]
             rate = 2 * n + m
-            if rate * d > 2 * s:
+            if rate * d > 2 * s:  # not if it is settled: then s and d are those it was compared with
                 return Fraction(-(rate**2), 4 * (rate * d - s)), low
         return Fraction(-s, d * d), -1
 

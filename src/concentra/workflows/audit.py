@@ -10,8 +10,7 @@ import numpy as np
 from concentra.adapters import map_files
 from concentra.adapters.data_files import maps_directory
 from concentra.attribution.attribute import AttributedUnits, attribute
-from concentra.attribution.maps import Maps
-from concentra.attribution.tabulate import conflicts, tabulate
+from concentra.attribution.tabulate import Tabulator, conflicts
 from concentra.errors import UsageProblem
 from concentra.metrics.bootstrap import ClusterBootstrap
 from concentra.metrics.scores import measure
@@ -77,6 +76,7 @@ def audit(
     loaded = map_files.load(maps or maps_directory())
     progress("attributing")
     attributed = {name: attribute(addresses, loaded) for name, addresses in population.units.items()}
+    tables = {name: Tabulator(rows, loaded.providers) for name, rows in attributed.items()}
     chosen = attributed[unit]
     progress("resampling")
     bootstrap = (
@@ -93,13 +93,13 @@ def audit(
         unit=unit,
         unit_totals={name: addresses.total for name, addresses in population.units.items()},
         unavailable_units=population.unavailable,
-        leaders={name: _leaders(rows, loaded) for name, rows in attributed.items()},
+        leaders={name: _leaders(table) for name, table in tables.items()},
         population=population.source,
         notes=population.notes,
         maps=loaded.sources,
         maps_as_of=loaded.as_of,
         funnel=(*population.funnel, *_last_steps(population, unit, chosen)),
-        cells=tuple(_cells(chosen, loaded, axes, denominators, bootstrap, every_metric=every_metric)),
+        cells=tuple(_cells(tables[unit], axes, denominators, bootstrap, every_metric=every_metric)),
         conflicts=conflicts(chosen),
         sampling=None
         if bootstrap is None
@@ -108,30 +108,25 @@ def audit(
 
 
 def _cells(
-    attributed: AttributedUnits,
-    maps: Maps,
+    tabulator: Tabulator,
     axes: Sequence[Axis],
     denominators: Sequence[Denominator],
     bootstrap: ClusterBootstrap | None,
     *,
     every_metric: bool,
 ) -> Sequence[Cell]:
-    units = attributed.units_of()
     cells = []
     for axis in axes:
         for denominator in denominators:
-            table = tabulate(attributed.attributions, units, maps.providers, axis, denominator)
+            table = tabulator.tabulate(axis, denominator)
             columns = len(table.distribution.entities) + 1
             resampled = bootstrap.counts(table.column_of_key, categories=columns) if bootstrap else None
             cells.append(measure(table.distribution, resampled, every_metric=every_metric))
     return cells
 
 
-def _leaders(attributed: AttributedUnits, maps: Maps) -> tuple[Entity, ...]:
-    table = tabulate(
-        attributed.attributions, attributed.units_of(), maps.providers, Axis.PROVIDER, Denominator.ALL
-    )
-    return table.distribution.entities[:LEADERS]
+def _leaders(tabulator: Tabulator) -> tuple[Entity, ...]:
+    return tabulator.tabulate(Axis.PROVIDER, Denominator.ALL).distribution.entities[:LEADERS]
 
 
 def _last_steps(population: Population, unit: Unit, attributed: AttributedUnits) -> Sequence[FunnelStep]:

@@ -24,17 +24,28 @@ def read_input(base: Path, file: str) -> bytes:
     """Return the bytes of `file`: a path or pattern below `base`, or ``package:NAME/PATH``."""
     if file.startswith("package:"):
         package, _, inside = file.removeprefix("package:").partition("/")
-        spec = find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            raise InputMissing(file, "no such package", "pip install 'concentra[maps]'")
-        path = Path(spec.submodule_search_locations[0]) / inside
+        path = _package_directory(package, file) / inside
+        if not path.is_file():
+            raise InputMissing(file, "none in that package", "pip install 'concentra[maps]'")
     else:
-        matches = sorted(base.glob(file))
+        hint = "--from names the directory that holds the inputs"
+        try:
+            matches = sorted(path for path in base.glob(file) if path.is_file())
+        except (NotImplementedError, ValueError) as error:
+            raise InputMissing(file, f"no pattern below {base}: {error}", hint) from error
         if len(matches) != 1:
-            raise InputMissing(
-                file, f"{len(matches)} below {base}", "--from names the directory that holds the inputs"
-            )
+            raise InputMissing(file, f"{len(matches)} below {base}", hint)
         path = matches[0]
     if path.stat().st_size > MAX_INPUT:
         raise InputMissing(file, f"{path.stat().st_size} bytes", f"inputs have at most {MAX_INPUT} bytes")
     return path.read_bytes()
+
+
+def _package_directory(package: str, file: str) -> Path:
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):  # of a.b, where there is no a; and of no name at all
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise InputMissing(file, "no such package", "pip install 'concentra[maps]'")
+    return Path(spec.submodule_search_locations[0])

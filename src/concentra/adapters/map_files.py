@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from concentra.attribution.errors import MalformedSource
 from concentra.attribution.libloc import OriginRanges
 from concentra.attribution.maps import AsNames, Maps, PublishedRanges, PublishedRecord
 from concentra.attribution.providers import decode_providers
@@ -104,7 +105,7 @@ def load(directory: Path) -> Maps:
     Raises
     ------
     MapsUnreadable
-        If a file is missing, cut short, or of another type than it should be.
+        If a file is missing, cut short, of another type than it should be, or does not fit the others.
     """
     try:
         provenance = msgspec.toml.decode((directory / PROVENANCE).read_bytes(), type=Provenance)
@@ -115,19 +116,15 @@ def load(directory: Path) -> Maps:
             published_v4=_published(directory, "v4"),
             published_v6=_published(directory, "v6"),
             records=tuple(_records(directory)),
-            as_names=AsNames(
-                asn=_column(directory, "as_names.asn", "uint32"),
-                end=_column(directory, "as_names.end", "uint32"),
-                text=_column(directory, "as_names.text", "uint8"),
-            ),
+            as_names=_as_names(directory),
             hosting_lists=_hosting_lists(directory),
             providers=providers,
             sources=provenance.source,
             as_of=provenance.as_of,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, LookupError, csv.Error, MalformedSource) as error:
         raise MapsUnreadable(directory, str(error)) from error
-    highest = max(int(maps.published_v4.record.max()), int(maps.published_v6.record.max()))
+    highest = max(int(maps.published_v4.record.max(initial=0)), int(maps.published_v6.record.max(initial=0)))
     if highest > len(maps.records):
         raise MapsUnreadable(directory, f"{RECORDS} has {len(maps.records)} rows, record {highest} is in use")
     return maps
@@ -139,22 +136,55 @@ def digest(data: bytes) -> str:
 
 
 def _origin(directory: Path, family: str) -> OriginRanges:
-    return OriginRanges(
-        start=_column(directory, f"origin.{family}.start", "uint32" if family == "v4" else "S16"),
+    ranges = OriginRanges(
+        start=_starts(directory, f"origin.{family}.start", family),
         asn=_column(directory, f"origin.{family}.asn", "uint32"),
         country=_column(directory, f"origin.{family}.country", "S2"),
     )
+    _same_length(f"origin.{family}", ranges.start, ranges.asn, ranges.country)
+    if ranges.country.view(np.uint8).max() > ord("Z"):
+        raise ValueError(f"origin.{family}.country.npy: a country is not two capital letters")
+    return ranges
 
 
 def _published(directory: Path, family: str) -> PublishedRanges:
-    return PublishedRanges(
-        start=_column(directory, f"published.{family}.start", "uint32" if family == "v4" else "S16"),
+    ranges = PublishedRanges(
+        start=_starts(directory, f"published.{family}.start", family),
         record=_column(directory, f"published.{family}.record", "uint16"),
     )
+    _same_length(f"published.{family}", ranges.start, ranges.record)
+    return ranges
+
+
+def _as_names(directory: Path) -> AsNames:
+    names = AsNames(
+        asn=_column(directory, "as_names.asn", "uint32"),
+        end=_column(directory, "as_names.end", "uint32"),
+        text=_column(directory, "as_names.text", "uint8"),
+    )
+    _same_length("as_names", names.asn, names.end)
+    if names.end[-1:].sum() != len(names.text):
+        raise ValueError(f"as_names.text.npy has {len(names.text)} bytes, as_names.end.npy wants others")
+    return names
+
+
+def _starts(directory: Path, name: str, family: str) -> NDArray[Any]:
+    """Return the first addresses of ranges; an address before the first would find the last range."""
+    column = _column(directory, name, "uint32" if family == "v4" else "S16")
+    if not len(column) or column[0] != (0 if family == "v4" else b""):
+        raise ValueError(f"{name}.npy: wanted ranges from the first address on")
+    return column
+
+
+def _same_length(table: str, *columns: NDArray[Any]) -> None:
+    lengths = [len(column) for column in columns]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"the columns of {table} have {lengths} rows, wanted one number")
 
 
 def _column(directory: Path, name: str, dtype: str) -> NDArray[Any]:
-    column: NDArray[Any] = np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    # np.load would take archives and pickles too; this opens nothing but a plain column.
+    column: NDArray[Any] = np.lib.format.open_memmap(directory / f"{name}.npy", mode="r")
     if column.dtype != np.dtype(dtype) or column.ndim != 1:
         raise ValueError(
             f"{name}.npy: wanted one column of {dtype}, found {column.dtype} of shape {column.shape}"

@@ -76,8 +76,9 @@ class _Hashed(io.RawIOBase):
         return True
 
     def read(self, size: int = -1, /) -> bytes:
-        peeked, self._peeked = self._peeked, b""
-        data = peeked + (self._raw.read(size if size < 0 else max(size - len(peeked), 0)) or b"")
+        cut = len(self._peeked) if size < 0 else size
+        peeked, self._peeked = self._peeked[:cut], self._peeked[cut:]
+        data = peeked + (self._raw.read(size if size < 0 else size - len(peeked)) or b"")
         self.digest.update(data)
         return data
 
@@ -92,6 +93,8 @@ def open_node_file(path: str, progress: Callable[[int], None] = lambda _: None) 
         If it is not there or may not be read.
     """
     if path == "-":
+        if sys.stdin is None:
+            raise UnreadableFile("standard input", "is closed")
         yield NodeStream(sys.stdin.buffer, "standard input", progress)
         return
     try:
@@ -102,5 +105,10 @@ def open_node_file(path: str, progress: Callable[[int], None] = lambda _: None) 
 
 
 def modified_on(path: str) -> date | None:
-    """Return the day on which a file was last written, UTC; None for standard input."""
-    return None if path == "-" else datetime.fromtimestamp(Path(path).stat().st_mtime, UTC).date()
+    """Return the day on which a file was last written, UTC; None for standard input or a day out of range."""
+    if path == "-":
+        return None
+    try:
+        return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC).date()
+    except (ValueError, OverflowError):
+        return None

@@ -19,7 +19,7 @@ from concentra.model.axes import Axis, Basis, Kind
 from concentra.model.population import WeightedAddresses
 
 NOT_COUNTRIES = frozenset({"", "EU", "AP", "XX", "ZZ"})
-"""Registry codes that name no country: EU and AP stand for a region of the registry's."""
+"""Codes that name no country: EU and AP stand for a region of the registry's, ZZ for none in a geofeed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +151,7 @@ def _conclude(evidence: int, maps: Maps, names: Mapping[int, str]) -> Attributio
     country, country_basis = None, Basis.NONE
     if registry_country not in NOT_COUNTRIES:
         country, country_basis = registry_country, Basis.REGISTRY
-    if record and record.country:
+    if record and record.country and record.country not in NOT_COUNTRIES:
         if country not in {None, record.country}:
             contradictions.append(
                 ("country", record.country, Basis.PUBLISHED_RANGE.value, str(country), Basis.REGISTRY.value)

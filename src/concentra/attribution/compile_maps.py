@@ -83,25 +83,41 @@ def as_names_from_parquet(data: bytes) -> Mapping[int, str]:
 
     try:
         table = pq.read_table(io.BytesIO(data), columns=["asn", "name"])
-    except (pa.ArrowException, KeyError) as error:
+        asns = table["asn"].cast(pa.uint32()).to_pylist()
+        names = table["name"].cast(pa.string()).to_pylist()
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         raise MalformedSource("AS names", f"wanted Parquet with columns asn and name: {error}") from error
-    pairs = zip(table["asn"].to_pylist(), table["name"].to_pylist(), strict=True)
-    return {asn: name for asn, name in pairs if name}
+    return {asn: name for asn, name in zip(asns, names, strict=True) if asn is not None and name}
 
 
 def hosting_asns_from_lines(data: bytes) -> set[int]:
     """Read X4BNet's list: ``AS64500 # name``, one a line."""
-    lines = data.decode("utf-8").splitlines()
-    matches = [_AS_LINE.match(line) for line in lines if line.strip() and not line.startswith("#")]
-    return {int(match[1]) for match in matches if match}
+    asns = set()
+    for line in _lines("x4bnet", data):
+        match = _AS_LINE.match(line)
+        if match:
+            asns.add(int(match[1]))
+        elif line.strip() and not line.startswith("#"):
+            raise MalformedSource("x4bnet", f"wanted lines like 'AS64500 # name', found {line[:100]!r}")
+    return asns
 
 
 def hosting_asns_from_csv(data: bytes) -> set[int]:
     """Read bad-asn-list: a CSV whose column ``ASN`` holds bare numbers."""
-    rows = csv.DictReader(io.StringIO(data.decode("utf-8")))
-    if rows.fieldnames is None or "ASN" not in rows.fieldnames:
-        raise MalformedSource("bad-asn-list", f"wanted a column ASN, found {rows.fieldnames}")
-    return {int(row["ASN"]) for row in rows if row["ASN"].strip().isdigit()}
+    rows = csv.DictReader(_lines("bad-asn-list", data))
+    try:
+        if rows.fieldnames is None or "ASN" not in rows.fieldnames:
+            raise MalformedSource("bad-asn-list", f"wanted a column ASN, found {rows.fieldnames}")
+        return {int(row["ASN"]) for row in rows}
+    except (csv.Error, TypeError, ValueError) as error:
+        raise MalformedSource("bad-asn-list", f"wanted a number under ASN in every row: {error}") from error
+
+
+def _lines(source: str, data: bytes) -> list[str]:
+    try:
+        return data.decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise MalformedSource(source, f"not text: {error}") from error
 
 
 def _record(prefix: PublishedPrefix, countries: Mapping[tuple[str, str], str]) -> PublishedRecord:

@@ -54,7 +54,8 @@ def decode(data: bytes) -> LocationDatabase:
     Raises
     ------
     MalformedSource
-        If the file is no version-1 database, is cut short, or its tree does not end.
+        If the file is no version-1 database, is cut short, its tree does not end, or a value in it
+        is out of range.
     """
     if len(data) < 8 + _HEADER.size or data[: len(MAGIC)] != MAGIC:
         raise MalformedSource("libloc", f"wanted a file that starts with {MAGIC!r}, found {data[:8]!r}")
@@ -84,15 +85,33 @@ def decode(data: bytes) -> LocationDatabase:
         if at + length > len(data):
             raise MalformedSource("libloc", f"the {name} end at byte {at + length}, the file at {len(data)}")
     tree = np.frombuffer(data, ">u4", tree_length // 12 * 3, tree_at).reshape(-1, 3).astype(np.int64)
+    if not len(tree):
+        raise MalformedSource("libloc", "the tree is empty")
     networks = np.frombuffer(data, _NETWORK, networks_length // _NETWORK.itemsize, networks_at)
-    text_end = data.find(b"\0", pool_at + licence)
     v4_root, v4_inherited = _descend(tree, _MAPPED, bits=96)
     return LocationDatabase(
-        created_at=datetime.fromtimestamp(created_at, UTC),
-        licence=data[pool_at + licence : text_end].decode("utf-8", "replace"),
+        created_at=_moment(created_at),
+        licence=_text(data[pool_at : pool_at + pool_length], licence),
         v4=_ranges(_leaves(tree, v4_root, v4_inherited, bits=32), networks, bits=32),
         v6=_ranges(_leaves(tree, 0, _NO_NETWORK, bits=128), networks, bits=128),
     )
+
+
+def _moment(seconds: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OSError, OverflowError, ValueError) as error:
+        raise MalformedSource("libloc", f"no date is {seconds} s after 1970: {error}") from error
+
+
+def _text(pool: bytes, at: int) -> str:
+    """Return the string that starts at `at` of the string pool and ends with a zero byte."""
+    end = pool.find(b"\0", at)
+    if end < 0:
+        raise MalformedSource(
+            "libloc", f"the string at {at} does not end within the {len(pool)} bytes of strings"
+        )
+    return pool[at:end].decode("utf-8", "replace")
 
 
 def _descend(tree: NDArray[np.int64], path: int, *, bits: int) -> tuple[int, int]:
@@ -112,8 +131,10 @@ def _leaves(
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
     """Return high and low half of the first address of every leaf below `root`, and its network.
 
-    The tree is walked level by level, so that a loop in a damaged file ends after `bits` levels.
+    The tree is walked level by level, so that a loop in a damaged file ends after `bits` levels; a tree
+    reaches each node once, so that branches which join again end after as many nodes as there are.
     """
+    visited = 0
     node = np.array([root])
     network = np.array([inherited])
     high, low = np.zeros(1, np.uint64), np.zeros(1, np.uint64)
@@ -124,8 +145,9 @@ def _leaves(
         children = tree[node, :2]
         if children.max(initial=0) >= len(tree):
             raise MalformedSource("libloc", "a tree node points outside the tree")
-        if len(node) > len(tree) or (depth == bits and children.any()):
-            raise MalformedSource("libloc", "the tree is deeper than an address is long")
+        visited += len(node)
+        if visited > len(tree) or (depth == bits and children.any()):
+            raise MalformedSource("libloc", "the tree loops, or is deeper than an address is long")
         terminal = ~children.any(axis=1)
         out.append((high[terminal], low[terminal], network[terminal]))
         if depth == bits:
@@ -159,7 +181,7 @@ def _ranges(
     known = network != _NO_NETWORK
     if bits == 128:
         known &= (high != 0) | (low >> np.uint64(32) != _MAPPED)
-    if network[known].max(initial=0) >= len(networks):
+    if network[known].max(initial=-1) >= len(networks):
         raise MalformedSource("libloc", "a tree node names a network that is not in the file")
     order = np.lexsort((low, high))
     high, low, network, known = high[order], low[order], network[order], known[order]
@@ -167,6 +189,10 @@ def _ranges(
     asn[known] = networks["asn"][network[known]]
     country = np.zeros(len(network), "S2")
     country[known] = networks["country"][network[known]]
+    letters = country.view(np.uint8).reshape(-1, 2)
+    named = letters.any(axis=1)
+    if ((letters[named] < ord("A")) | (letters[named] > ord("Z"))).any():
+        raise MalformedSource("libloc", "a network's country is not two capital letters")
     country[asn == 0] = b""  # a country for what nobody announces would double the map and answer nothing
     first_of_run = np.ones(len(network), bool)
     first_of_run[1:] = (asn[1:] != asn[:-1]) | (country[1:] != country[:-1])

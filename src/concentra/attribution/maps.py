@@ -59,7 +59,7 @@ class AsNames:
         starts = np.where(found > 0, self.end[found - 1], 0).tolist()
         text = self.text.tobytes()
         return {
-            asn: text[start:end].decode("utf-8")
+            asn: text[start:end].decode("utf-8", "replace")
             for asn, start, end in zip(wanted[there].tolist(), starts, self.end[found].tolist(), strict=True)
         }
 

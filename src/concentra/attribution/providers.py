@@ -73,7 +73,7 @@ def decode_providers(data: bytes) -> ProviderTable:
     """
     try:
         file = msgspec.toml.decode(data, type=_File)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedSource("providers.toml", str(error)) from error
     by_id: dict[str, Provider] = {}
     by_asn: dict[int, Provider] = {}
@@ -97,17 +97,27 @@ def decode_providers(data: bytes) -> ProviderTable:
 
 
 def decode_regions(data: bytes) -> Mapping[tuple[str, str], str]:
-    """Return (provider, region) → country from `regions.toml`."""
+    """Return (provider, region) → country from `regions.toml`.
+
+    Raises
+    ------
+    MalformedSource
+        If the file has another form, or a region lies in two countries.
+    """
     try:
         file = msgspec.toml.decode(data, type=dict[str, dict[str, list[str]]])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedSource("regions.toml", str(error)) from error
-    return {
-        (provider, region): country
-        for provider, countries in file.items()
-        for country, regions in countries.items()
-        for region in regions
-    }
+    countries: dict[tuple[str, str], str] = {}
+    for provider, regions_of in file.items():
+        for country, regions in regions_of.items():
+            for region in regions:
+                before = countries.setdefault((provider, region), country)
+                if before != country:
+                    raise MalformedSource(
+                        "regions.toml", f"{provider}/{region} lies in {before} and {country}"
+                    )
+    return countries
 
 
 def contradictions(table: ProviderTable, as_names: Mapping[int, str]) -> Iterator[str]:

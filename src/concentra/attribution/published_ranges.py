@@ -45,13 +45,13 @@ def aws(data: bytes) -> Iterator[PublishedPrefix]:
     document = _json("aws", data)
     for key, field in (("prefixes", "ip_prefix"), ("ipv6_prefixes", "ipv6_prefix")):
         for row in _list("aws", document, key):
-            service = row["service"]
+            service, region = _text(row, "service"), _text(row, "region")
             edge = service in AWS_EDGE_SERVICES
             yield PublishedPrefix(
-                network=ipaddress.ip_network(row[field]),
+                network=ipaddress.ip_network(_text(row, field)),
                 provider="aws",
                 kind=Kind.EDGE if edge else Kind.HOSTING,
-                region=None if edge or row["region"] == "GLOBAL" else row["region"],
+                region=None if edge or region == "GLOBAL" else region,
                 service=service.lower(),
             )
 
@@ -59,11 +59,12 @@ def aws(data: bytes) -> Iterator[PublishedPrefix]:
 def google_cloud(data: bytes) -> Iterator[PublishedPrefix]:
     """Read Google's cloud.json."""
     for row in _list("google", _json("google", data), "prefixes"):
+        scope = _text(row, "scope")
         yield PublishedPrefix(
-            network=ipaddress.ip_network(row.get("ipv4Prefix") or row["ipv6Prefix"]),
+            network=ipaddress.ip_network(_text(row, "ipv4Prefix" if "ipv4Prefix" in row else "ipv6Prefix")),
             provider="google",
-            kind=Kind.EDGE if row["scope"] == "global" else Kind.HOSTING,
-            region=None if row["scope"] == "global" else row["scope"],
+            kind=Kind.EDGE if scope == "global" else Kind.HOSTING,
+            region=None if scope == "global" else scope,
             service="google-cloud",
         )
 
@@ -71,13 +72,13 @@ def google_cloud(data: bytes) -> Iterator[PublishedPrefix]:
 def oracle(data: bytes) -> Iterator[PublishedPrefix]:
     """Read Oracle's public_ip_ranges.json."""
     for region in _list("oracle", _json("oracle", data), "regions"):
-        for row in region["cidrs"]:
+        for row in _list("oracle", region, "cidrs"):
             yield PublishedPrefix(
-                network=ipaddress.ip_network(row["cidr"]),
+                network=ipaddress.ip_network(_text(row, "cidr")),
                 provider="oracle",
                 kind=Kind.HOSTING,
-                region=region["region"],
-                service="+".join(sorted(row["tags"])).lower(),
+                region=_text(region, "region"),
+                service="+".join(sorted(_list("oracle", row, "tags"))).lower() or None,
             )
 
 
@@ -85,10 +86,10 @@ def exoscale(data: bytes) -> Iterator[PublishedPrefix]:
     """Read Exoscale's exoscale_prefixes.json."""
     for row in _list("exoscale", _json("exoscale", data), "prefixes"):
         yield PublishedPrefix(
-            network=ipaddress.ip_network(row.get("IPv4Prefix") or row["IPv6Prefix"]),
+            network=ipaddress.ip_network(_text(row, "IPv4Prefix" if "IPv4Prefix" in row else "IPv6Prefix")),
             provider="exoscale",
             kind=Kind.HOSTING,
-            region=row["zone"],
+            region=_text(row, "zone"),
         )
 
 
@@ -97,7 +98,8 @@ def fastly(data: bytes) -> Iterator[PublishedPrefix]:
     document = _json("fastly", data)
     for key in ("addresses", "ipv6_addresses"):
         for prefix in _list("fastly", document, key):
-            yield PublishedPrefix(network=ipaddress.ip_network(prefix), provider="fastly", kind=Kind.EDGE)
+            network = ipaddress.ip_network(_text({key: prefix}, key))
+            yield PublishedPrefix(network=network, provider="fastly", kind=Kind.EDGE)
 
 
 def cloudflare(data: bytes) -> Iterator[PublishedPrefix]:
@@ -109,7 +111,7 @@ def cloudflare(data: bytes) -> Iterator[PublishedPrefix]:
 def vultr(data: bytes) -> Iterator[PublishedPrefix]:
     """Read Vultr's geofeed in its JSON form; the region is the ISO 3166-2 code, as in `geofeed`."""
     for row in _list("vultr", _json("vultr", data), "subnets"):
-        yield _of_geofeed("vultr", row["ip_prefix"], row["alpha2code"], row["region"])
+        yield _of_geofeed("vultr", _text(row, "ip_prefix"), _text(row, "alpha2code"), _text(row, "region"))
 
 
 def digitalocean(data: bytes) -> Iterator[PublishedPrefix]:
@@ -135,13 +137,14 @@ def geofeed(provider: str, data: bytes) -> Iterator[PublishedPrefix]:
 
 
 def _of_geofeed(provider: str, prefix: str, country: str, region: str) -> PublishedPrefix:
-    known = len(country) == 2 and country.isalpha()
+    country = country.upper()  # RFC 8805 §2.1.1.2 and §2.1.1.3: case means nothing, here and in the region
+    known = len(country) == 2 and country.isascii() and country.isalpha()
     return PublishedPrefix(
         network=ipaddress.ip_network(prefix.strip(), strict=False),
         provider=provider,
         kind=Kind.HOSTING,
-        region=(region if region.startswith(f"{country}-") else country) if known else None,
-        country=country.upper() if known else None,
+        region=(region if region.upper().startswith(f"{country}-") else country) if known else None,
+        country=country if known else None,
     )
 
 
@@ -154,17 +157,17 @@ def azure_from_cloudip(data: bytes) -> Iterator[PublishedPrefix]:
     import msgpack
 
     document = msgpack.unpackb(_gunzip("azure", data), strict_map_key=False)
-    names: list[str] = document["providers"]
-    for row in document["ranges"]:
-        service = row.get("s", "")
+    names = _list("azure", document, "providers")
+    for row in _list("azure", document, "ranges"):
+        service = _text(row, "s") if "s" in row else ""
         edge = service.startswith("AZUREFRONTDOOR.FRONTEND")
         if names[row["p"]] != "azure" or not (edge or service.split(".")[0] == "AZURECLOUD"):
             continue
         yield PublishedPrefix(
-            network=ipaddress.ip_network(row["cidr"]),
+            network=ipaddress.ip_network(_text(row, "cidr")),
             provider="azure",
             kind=Kind.EDGE if edge else Kind.HOSTING,
-            region=None if edge else row.get("r"),
+            region=None if edge or "r" not in row else _text(row, "r"),
             service="front-door" if edge else None,
         )
 
@@ -189,13 +192,16 @@ def read_published(reader: str, data: bytes) -> list[PublishedPrefix]:
     Raises
     ------
     MalformedSource
-        If a row is not of the form that the publisher documents. None is skipped: a map that lacks
-        half of a provider is worse than none.
+        If a row is not of the form that the publisher documents, or there is none. No row is skipped:
+        a map that lacks half of a provider is worse than none.
     """
     try:
-        return list(READERS[reader](data))
-    except (KeyError, TypeError, ValueError) as error:
+        prefixes = list(READERS[reader](data))
+    except (LookupError, TypeError, ValueError, csv.Error) as error:
         raise MalformedSource(reader, f"{type(error).__name__}: {error}") from error
+    if not prefixes:
+        raise MalformedSource(reader, "holds no prefix")
+    return prefixes
 
 
 def _json(source: str, data: bytes) -> Mapping[str, Any]:
@@ -203,15 +209,22 @@ def _json(source: str, data: bytes) -> Mapping[str, Any]:
         data = _gunzip(source, data)
     try:
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedSource(source, f"not JSON: {error}") from error
     if not isinstance(document, dict):
         raise MalformedSource(source, f"wanted a JSON object, found {type(document).__name__}")
     return document
 
 
-def _list(source: str, document: Mapping[str, Any], key: str) -> list[Any]:
-    found = document.get(key)
+def _text(row: object, key: str) -> str:
+    """Return a field that is text; `ipaddress` would take a number for an address."""
+    if not isinstance(row, dict) or not isinstance(row[key], str):
+        raise TypeError(f"wanted text under {key!r}, found {row!r:.100}")
+    return str(row[key])
+
+
+def _list(source: str, document: object, key: str) -> list[Any]:
+    found = document.get(key) if isinstance(document, dict) else None
     if not isinstance(found, list):
         raise MalformedSource(source, f"wanted a list under {key!r}, found {type(found).__name__}")
     return found

@@ -39,6 +39,11 @@ class Tabulation:
     """Position in ``distribution.entities`` of each attribution; the column after the last entity for
     unattributed ones, -1 for those that are certainly outside the denominator."""
 
+    @property
+    def columns(self) -> int:
+        """One for each entity, and one for unattributed units."""
+        return len(self.distribution.entities) + 1
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Coded:
@@ -85,15 +90,19 @@ class Tabulator:
         publishable = self._by_entity(coded, (certain | possible) & self._publishable)
         order = np.lexsort((np.arange(len(units)), -maybe, -units))
         order = order[(units + maybe)[order] > 0]
+        rows = zip(
+            *(column[order].tolist() for column in (np.arange(len(units)), units, maybe, publishable)),
+            strict=True,
+        )
         entities = tuple(
             Entity(
                 id=coded.ids[entity],
                 name=self._name(coded, entity),
-                units=int(units[entity]),
-                possible=int(maybe[entity]),
-                publishable=int(publishable[entity]),
+                units=sure,
+                possible=unsure,
+                publishable=public,
             )
-            for entity in order.tolist()
+            for entity, sure, unsure, public in rows
         )
         column_of_entity = np.full(len(units) + 1, NOBODY)
         column_of_entity[order] = np.arange(len(order))

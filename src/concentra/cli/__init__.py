@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from concentra import __version__
+from concentra.cli.terminal import printable
 from concentra.errors import ConcentraError, UsageProblem
 
 EXIT_FAILED = 1
@@ -45,8 +46,10 @@ class LazyGroup(TyperGroup):
         """Return the command called `cmd_name`, or None."""
         if cmd_name not in COMMANDS:
             return None
-        command = typer.main.get_command(import_module(f"concentra.cli.{cmd_name}").app)
+        module = import_module(f"concentra.cli.{cmd_name}")
+        command = typer.main.get_command(module.app)
         command.name = cmd_name
+        command.epilog = module.app.info.epilog  # which typer forgets where an app has one command only
         return command
 
 
@@ -56,6 +59,7 @@ app = typer.Typer(
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # the plain help is as clear, and 80 ms sooner there
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -85,9 +89,9 @@ def main() -> NoReturn:
     try:
         app()
     except ConcentraError as error:
-        typer.echo(f"concentra: {_printable(str(error))}", err=True)
+        typer.echo(f"concentra: {printable(str(error))}", err=True)
         if error.hint:
-            typer.echo(f"  hint: {_printable(error.hint)}", err=True)
+            typer.echo(f"  hint: {printable(error.hint)}", err=True)
         sys.exit(EXIT_USAGE if isinstance(error, UsageProblem) else EXIT_FAILED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone; so do we
@@ -96,8 +100,3 @@ def main() -> NoReturn:
         typer.echo("concentra: interrupted", err=True)
         sys.exit(EXIT_INTERRUPTED)
     sys.exit(0)
-
-
-def _printable(text: str) -> str:
-    """Return a message without control characters: file names and cells come from strangers."""
-    return "".join(character if character.isprintable() else "�" for character in text)

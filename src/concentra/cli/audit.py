@@ -11,6 +11,8 @@ import typer
 from concentra.model.axes import DEFAULT_AXES, DEFAULT_DENOMINATORS, Axis, Denominator, Unit
 
 app = typer.Typer(
+    rich_markup_mode=None,
+    add_completion=False,
     epilog="""Examples:
 
 concentra audit ethereum
@@ -85,7 +87,13 @@ def audit(
     import sys
 
     from concentra.adapters.clock import now
-    from concentra.cli.terminal import command_line, output_colour, output_width, reading_progress
+    from concentra.cli.terminal import (
+        command_line,
+        output_colour,
+        output_width,
+        printable,
+        reading_progress,
+    )
     from concentra.workflows.audit import audit as run
     from concentra.workflows.subjects import load_population
 
@@ -110,7 +118,7 @@ def audit(
         files = audit_csv(result, made_at=made_at, command=command)
         write_all(csv, files)
         if not quiet:
-            typer.echo(f"wrote {len(files)} files to {csv}", err=True)
+            typer.echo(f"wrote {len(files)} files to {printable(str(csv))}", err=True)
     if json:
         from concentra.report.audit_document import audit_document
         from concentra.report.json_text import json_text

@@ -13,6 +13,7 @@ from concentra.cli import EXIT_BROKEN, EXIT_UNDETERMINED
 from concentra.model.axes import Unit
 
 app = typer.Typer(
+    rich_markup_mode=None,
     epilog="""A LIMIT is [AXIS[:DENOMINATOR]=]VALUE[:warn]; AXIS is provider and DENOMINATOR all if left out.
 
 Examples:
@@ -120,7 +121,7 @@ def check(
         ("--min-effective", Metric.EFFECTIVE, min_effective, False),
         ("--min-nakamoto", Metric.NAKAMOTO, min_nakamoto, False),
         ("--min-coverage", Metric.COVERAGE, min_coverage, False),
-        ("--max-age", Metric.AGE, [max_age] if max_age else None, True),
+        ("--max-age", Metric.AGE, None if max_age is None else [max_age], True),
     ]
     given = [
         rule_from_option(option, metric, text, maximum=maximum)

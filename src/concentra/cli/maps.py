@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 app = typer.Typer(
+    rich_markup_mode=None,
     no_args_is_help=True,
     help="Build the maps that addresses are attributed with.",
     epilog="""Examples:

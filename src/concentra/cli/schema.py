@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(epilog="Examples:\n\nconcentra schema audit > audit.schema.json")
+app = typer.Typer(rich_markup_mode=None, epilog="Examples:\n\nconcentra schema audit > audit.schema.json")
 
 
 class Schema(StrEnum):

@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 app = typer.Typer(
+    rich_markup_mode=None,
     epilog="""Examples:
 
 concentra snapshot nodes.csv --network net --title Mine --as-of 2026-11-01 --publisher me --licence MIT""",

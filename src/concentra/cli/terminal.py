@@ -19,18 +19,27 @@ def output_width() -> int:
     """Return the columns that standard output has."""
     if os.environ.get("COLUMNS", "").isdecimal():
         return max(MIN_WIDTH, int(os.environ["COLUMNS"]))
-    return max(MIN_WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else PIPE_WIDTH
+    return max(MIN_WIDTH, shutil.get_terminal_size().columns) if _is_terminal() else PIPE_WIDTH
 
 
 def output_colour() -> bool:
     """Tell whether standard output takes terminal attributes (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return _is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def printable(text: str) -> str:
+    """Return `text` without control characters: file names and cells come from strangers."""
+    return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()  # None: a parent closed it
 
 
 @contextmanager
 def reading_progress(subject: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     """Show how much of a file was read, on a terminal; yield the function that counts bytes."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.console import Console
@@ -49,12 +58,9 @@ def command_line(arguments: list[str]) -> str:
     """Return the command line for a manifest: paths are cut to their last part, since they name homes."""
     import shlex
 
-    return shlex.join(
-        [
-            "concentra",
-            *(
-                Path(argument).name if "/" in argument or "\\" in argument else argument
-                for argument in arguments
-            ),
-        ]
-    )
+    return shlex.join(["concentra", *(_without_directory(printable(argument)) for argument in arguments)])
+
+
+def _without_directory(argument: str) -> str:
+    option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    return option + equals + (Path(value).name if "/" in value or "\\" in value else value)

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from concentra.errors import UnreadableFile, UsageProblem
 
+_SHOWN_COLUMNS, _SHOWN_LENGTH = 20, 40
+
 
 class NoAddressColumn(UnreadableFile, UsageProblem):
     """A CSV has no column that is known to hold addresses, or lacks the one that was asked for."""
 
     def __init__(self, name: str, columns: Sequence[str], wanted: str | None) -> None:
-        shown = ", ".join(columns)
+        shown = ", ".join(column[:_SHOWN_LENGTH] for column in columns[:_SHOWN_COLUMNS])
+        if len(columns) > _SHOWN_COLUMNS:
+            shown += f" and {len(columns) - _SHOWN_COLUMNS:,} more"
         super().__init__(
             name,
             f"no column {wanted!r}; the columns are {shown}"

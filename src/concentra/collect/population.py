@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -24,17 +23,6 @@ NOT_RECORDED = ("answering", "right network", "synced")
 """Steps of a crawl's funnel that a list of addresses cannot tell."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Columns:
-    """Addresses of both families, one row a sighting."""
-
-    v4: NDArray[np.uint32]
-    v6: NDArray[np.bytes_]
-
-    def __len__(self) -> int:
-        return len(self.v4) + len(self.v6)
-
-
 def population_of(sightings: Sightings, source: Source, *, subject: str, title: str) -> Population:
     """Return what can be counted of `sightings`, and everything that cannot, by reason.
 
@@ -43,14 +31,15 @@ def population_of(sightings: Sightings, source: Source, *, subject: str, title: 
     NothingToCount
         If no row holds a public address.
     """
-    seen = _Columns(
-        v4=np.concatenate(sightings.v4) if sightings.v4 else np.zeros(0, np.uint32),
-        v6=np.array(sightings.v6, IPV6_BYTES),
-    )
-    routable, special = _routable(seen)
-    if not len(routable):
+    v4, v4_seen = _distinct(np.concatenate(sightings.v4) if sightings.v4 else np.zeros(0, np.uint32))
+    v6, v6_seen = _distinct(np.array(sightings.v6, IPV6_BYTES))
+    v4_reason, v6_reason = special_v4(v4), special_v6(v6)
+    seen = int(v4_seen.sum() + v6_seen.sum())
+    special = _by_reason(np.append(v4_reason, v6_reason), np.append(v4_seen, v6_seen))
+    addresses = _each_once(v4[v4_reason == 0], v6[v6_reason == 0])
+    if not addresses.total:
         raise NothingToCount(title, sightings.rows, Counter(sightings.dropped) + Counter(special))
-    addresses = weigh(routable.v4, routable.v6)
+    routable = seen - sum(special.values())
     units = {Unit.ADDRESS: addresses, Unit.PREFIX: prefixes_of(addresses)}
     unavailable: dict[Unit, str] = {}
     notes: list[str] = []
@@ -62,19 +51,17 @@ def population_of(sightings: Sightings, source: Source, *, subject: str, title: 
         unavailable[Unit.NODE] = "the source carries no node identities"
     funnel = (
         FunnelStep(name="read", left=sightings.rows, unit="rows"),
-        FunnelStep(name="addresses", left=len(seen), unit="addresses", dropped=dict(sightings.dropped)),
+        _addresses_step(sightings, seen),
         *(
             FunnelStep(name=name, left=None, unit="addresses", note="not recorded by this source")
             for name in NOT_RECORDED
         ),
-        FunnelStep(name="routable", left=len(routable), unit="addresses", dropped=special),
+        FunnelStep(name="routable", left=routable, unit="addresses", dropped=special),
         FunnelStep(
             name="distinct",
             left=addresses.total,
             unit="addresses",
-            dropped={"seen again": len(routable) - addresses.total}
-            if len(routable) > addresses.total
-            else {},
+            dropped={"seen again": routable - addresses.total} if routable > addresses.total else {},
         ),
     )
     return Population(
@@ -88,14 +75,10 @@ def population_of(sightings: Sightings, source: Source, *, subject: str, title: 
     )
 
 
-def weigh(v4: NDArray[np.uint32], v6: NDArray[np.bytes_]) -> WeightedAddresses:
-    """Return the distinct addresses, each counting one."""
-    distinct_v4, distinct_v6 = _distinct(v4), _distinct(v6)
+def _each_once(v4: NDArray[np.uint32], v6: NDArray[np.bytes_]) -> WeightedAddresses:
+    """Return sorted distinct addresses, each counting one."""
     return WeightedAddresses(
-        v4=distinct_v4,
-        v4_weight=np.ones(len(distinct_v4), np.int64),
-        v6=distinct_v6,
-        v6_weight=np.ones(len(distinct_v6), np.int64),
+        v4=v4, v4_weight=np.ones(len(v4), np.int64), v6=v6, v6_weight=np.ones(len(v6), np.int64)
     )
 
 
@@ -126,17 +109,26 @@ def prefixes_of(addresses: WeightedAddresses, *, counted: bool = False) -> Weigh
     v6, v6_weight = _summed(masked.view(IPV6_BYTES).ravel(), addresses.v6_weight)
     if counted:
         return WeightedAddresses(v4=v4, v4_weight=v4_weight, v6=v6, v6_weight=v6_weight)
-    return WeightedAddresses(
-        v4=v4, v4_weight=np.ones(len(v4), np.int64), v6=v6, v6_weight=np.ones(len(v6), np.int64)
+    return _each_once(v4, v6)
+
+
+def _by_reason(reason: NDArray[np.int64], seen: NDArray[np.int64]) -> Mapping[str, int]:
+    """Return how many sightings the public internet cannot reach, by reason."""
+    counts = np.zeros(len(REASONS) + 1, np.int64)
+    np.add.at(counts, reason, seen)
+    return {name: count for name, count in zip(REASONS, counts[1:].tolist(), strict=True) if count}
+
+
+def _addresses_step(sightings: Sightings, addresses: int) -> FunnelStep:
+    dropped = dict(sightings.dropped)
+    two = addresses - (sightings.rows - sum(dropped.values()))
+    return FunnelStep(
+        name="addresses",
+        left=addresses,
+        unit="addresses",
+        dropped=dropped,
+        note=f"{two:,} rows name two addresses, IPv4 and IPv6" if two else None,
     )
-
-
-def _routable(seen: _Columns) -> tuple[_Columns, Mapping[str, int]]:
-    """Return the addresses that the public internet can reach, and how many cannot be, by reason."""
-    v4_reason, v6_reason = special_v4(seen.v4), special_v6(seen.v6)
-    counts = np.bincount(np.concatenate([v4_reason, v6_reason]), minlength=len(REASONS) + 1)
-    dropped = {reason: int(count) for reason, count in zip(REASONS, counts[1:], strict=True) if count}
-    return _Columns(v4=seen.v4[v4_reason == 0], v6=seen.v6[v6_reason == 0]), dropped
 
 
 def _address_of_nodes(nodes: Iterable[NodeSighting]) -> Mapping[bytes, IPAddress]:
@@ -166,18 +158,21 @@ def _node_notes(sightings: Sightings, nodes: int) -> Iterable[str]:
         yield f"{several:,} nodes have no public address: the unit node leaves them out"
 
 
-def _distinct(column: NDArray[Scalar]) -> NDArray[Scalar]:
-    """Return the sorted distinct values; sorting in place is a third faster than `np.unique`."""
+def _distinct(column: NDArray[Scalar]) -> tuple[NDArray[Scalar], NDArray[np.int64]]:
+    """Return the sorted distinct values and how often each occurs."""
     ordered: NDArray[Scalar] = np.sort(column)
-    if not len(ordered):
-        return ordered
-    first: NDArray[np.bool_] = np.append(True, ordered[1:] != ordered[:-1])
-    return ordered[first]
+    first = _first_of_runs(ordered)
+    return ordered[first], np.diff(first, append=len(ordered))
 
 
 def _summed(column: NDArray[Scalar], weight: NDArray[np.int64]) -> tuple[NDArray[Scalar], NDArray[np.int64]]:
     """Return the distinct values of a sorted column, and the weight of each."""
     if not len(column):
         return column, weight
-    first = np.flatnonzero(np.append(True, column[1:] != column[:-1]))
+    first = _first_of_runs(column)
     return column[first], np.add.reduceat(weight, first)
+
+
+def _first_of_runs(ordered: NDArray[Scalar]) -> NDArray[np.int64]:
+    """Return where each new value of a sorted column begins."""
+    return np.flatnonzero(np.append(len(ordered) > 0, ordered[1:] != ordered[:-1]))

@@ -32,6 +32,7 @@ MAGIC = b"# concentra-snapshot = "
 VERSION = 1
 _COLUMNS = b"prefix,addresses\n"
 _V4_LENGTH, _V6_LENGTH = 24, 48
+_MAX_TOTAL = 2**53  # beyond it neither sums in 64 bits nor shares as floats are exact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +90,10 @@ def decode(data: bytes, subject: str) -> tuple[SnapshotHeader, Population]:
     first, _, described = comments.partition(b"\n")
     if first != MAGIC + str(VERSION).encode() or not separator:
         raise UnreadableFile(subject, f"wanted a snapshot of version {VERSION}", "update concentra")
-    text = "\n".join(
-        line.removeprefix("#").removeprefix(" ") for line in described.decode("utf-8").splitlines()
-    )
     try:
+        text = "\n".join(
+            line.removeprefix("#").removeprefix(" ") for line in described.decode("utf-8").splitlines()
+        )
         header = msgspec.toml.decode(text, type=SnapshotHeader)
         counted = _rows(body)
     except (msgspec.DecodeError, ValueError) as error:
@@ -123,6 +124,8 @@ def _rows(body: bytes) -> WeightedAddresses:
             v6_weight.append(int(count))
     if min(v4_weight + v6_weight, default=0) < 1:
         raise ValueError("no prefix, or one that holds no address")
+    if sum(v4_weight + v6_weight) > _MAX_TOTAL:
+        raise ValueError(f"wanted at most {_MAX_TOTAL:,} addresses in all")
     joined = np.frombuffer("\n".join(v4_text).encode("ascii"), np.uint8)
     lengths = np.array([len(text) for text in v4_text], np.int64)
     end = np.cumsum(lengths + 1) - 1

@@ -23,8 +23,8 @@ _BLOCKS: Mapping[str, tuple[str, ...]] = {
     "benchmarking": ("198.18.0.0/15",),
     "multicast": ("224.0.0.0/4", "ff00::/8"),
     "reserved": ("240.0.0.0/4",),
-    "translated": ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16"),
-    "discard-only": ("100::/64",),
+    "translated": ("192.88.99.0/24", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16"),
+    "discard-only": ("100::/64", "100:0:0:1::/64"),
 }
 
 REASONS = tuple(_BLOCKS)

@@ -125,7 +125,11 @@ def decode_policy(data: bytes, name: str) -> tuple[Rule, ...]:
     """
     try:
         text = msgspec.toml.decode(data, type=_PolicyText)
-    except msgspec.DecodeError as error:
+    except UnicodeDecodeError as error:
+        raise PolicyError(name, f"wanted TOML in UTF-8: {error}") from error
+    except RecursionError as error:
+        raise PolicyError(name, "nested too deeply") from error
+    except (msgspec.DecodeError, ValueError) as error:  # ValueError: a number of thousands of digits
         raise PolicyError(name, str(error), _near(str(error))) from error
     return tuple(
         rule_from(
@@ -156,14 +160,12 @@ def rule_from_option(option: str, metric: Metric, text: str, *, maximum: bool) -
     share, asn of hosted ≤ 0.3
     """
     where, separator, value = text.rpartition("=")
-    axis_text, _, denominator_text = where.partition(":")
+    axis_text, narrowed, denominator_text = where.partition(":")
     if separator and not axis_text:
         raise PolicyError(option, f"wanted AXIS=VALUE, found {text!r}")
     axis = _word(option, "axis", axis_text, Axis) if separator else Axis.PROVIDER
-    denominator = (
-        _word(option, "denominator", denominator_text, Denominator) if denominator_text else Denominator.ALL
-    )
-    value, _, level_text = value.partition(":")
+    denominator = _word(option, "denominator", denominator_text, Denominator) if narrowed else Denominator.ALL
+    value, levelled, level_text = value.partition(":")
     return rule_from(
         option,
         metric=metric,
@@ -171,7 +173,7 @@ def rule_from_option(option: str, metric: Metric, text: str, *, maximum: bool) -
         denominator=denominator,
         maximum=value if maximum else None,
         minimum=None if maximum else value,
-        level=_word(option, "level", level_text, Level) if level_text else Level.FAIL,
+        level=_word(option, "level", level_text, Level) if levelled else Level.FAIL,
     )
 
 
@@ -205,11 +207,13 @@ def rule_from(
 def _limit(where: str, metric: Metric, value: float | str) -> float:
     number = _number(where, metric, value)
     if metric in FRACTIONS and not 0 <= number <= 1:
-        hint = (
-            f"{number:g} points are {number / 10_000:g}"
-            if metric is Metric.HHI
-            else f'write {number:g} % as {number / 100:g} or "{number:g}%"'
-        )
+        hint = None
+        if isinstance(value, str) and "%" in value:
+            hint = "100% is all"
+        elif metric is Metric.HHI and 1 < number <= 10_000:
+            hint = f"{number:g} points are {number / 10_000:g}"
+        elif metric is not Metric.HHI and 1 < number <= 100:
+            hint = f'write {number:g} % as {number / 100:g} or "{number:g}%"'
         raise PolicyError(where, f"{metric.value} lies in [0, 1], got {number:g}", hint)
     if not 0 <= number < float("inf"):
         raise PolicyError(where, f"{metric.value} wants a limit of 0 or more, got {number:g}")
@@ -222,13 +226,21 @@ def _number(where: str, metric: Metric, value: float | str) -> float:
     text = value.strip()
     if metric is Metric.AGE and text.endswith("d"):
         text = text[:-1]
-    share = text.endswith("%")
     try:
-        number = float(text.removesuffix("%"))
+        if metric in FRACTIONS and text.endswith("%"):
+            return _percentage(text.removesuffix("%").strip())
+        return float(text)
     except ValueError as error:
-        wanted = "days, like 90d" if metric is Metric.AGE else "a number, like 0.33 or 33%"
+        wanted = "days, like 90d" if metric is Metric.AGE else "a number, like 4"
+        if metric in FRACTIONS:
+            wanted = "a number, like 0.33 or 33%"
         raise PolicyError(where, f"wanted {wanted}, found {value!r}") from error
-    return number / 100 if share else number
+
+
+def _percentage(text: str) -> float:
+    """Return a hundredth of `text`, rounded once: 33.3 / 100 is not 0.333, and a tie would be broken."""
+    mantissa, _, exponent = text.lower().partition("e")
+    return float(f"{mantissa}e{int(exponent or 0) - 2}")
 
 
 def _word(where: str, what: str, text: str, words: type[Word]) -> Word:

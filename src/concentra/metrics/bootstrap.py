@@ -27,7 +27,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 MIN_REPLICATES = 100
-BLOCKS = 2048  # a standard error from 2,048 blocks is itself uncertain by 1/sqrt(2 * 2048) = 1.6 %
+BLOCKS = 1024  # a standard error from 1,024 blocks is itself uncertain by 1/sqrt(2 * 1024) = 2.2 %
 ADDITIONS_PER_STEP = 500  # one step of a Python loop takes as long as five hundred additions in NumPy
 PROBE = 2**16  # among this many clusters it shows whether there are too many kinds of them
 CELLS = 2**22  # how many cells of a working matrix exist at once: 32 MiB

@@ -11,9 +11,11 @@ lowers it. The tests complete small populations both ways.
 
 Least concentrated are the *levels*: every entity as near to one level as its units allow (possible
 units are counted up to the level and not above it) and each unattributed unit on its own. Each index
-has its best level, at most the size of the largest entity. On the way up to it the index never rises,
-and never falls after it, so that a binary search finds it. Most concentrated are completions where the possible units
-of each entity are all counted or all left out, and one entity has all unattributed units.
+has its best level, at most the size of the largest entity. No step up to it makes things worse and none
+after it makes them better, so that a binary search finds it.
+
+Most concentrated are completions where the possible units of each entity are all counted or all left
+out, and one entity has all unattributed units.
 
 All bounds are sharp, that is, reached by some completion; `MembershipBounds.hhi` names one exception.
 Completions that count nothing at all are no population and are left aside.

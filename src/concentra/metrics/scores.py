@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from concentra.metrics import concentration
-from concentra.metrics.bounds import any_completion
+from concentra.metrics.bounds import Completions, any_completion
 from concentra.metrics.membership import MembershipBounds, uncertain_membership
 from concentra.model.audit import Cell, Distribution, Score
 
@@ -79,7 +79,9 @@ def measure(distribution: Distribution, resampled: Ints | None = None, *, every_
     apart = distribution.free + sum(part.units + part.possible for part in distribution.confined)
     reading = any_completion(whole, apart)
     least, most = _least_concentrated(distribution, apart), _most_concentrated(distribution)
-    ids = tuple(entity.id for entity in distribution.entities)
+    # Who: as large as the reading has them, which is not the order of the distribution.
+    ranked = sorted(distribution.entities, key=lambda entity: entity.units + entity.possible, reverse=True)
+    ids = tuple(entity.id for entity in ranked)
     scores = [
         Score(
             metric=metric,
@@ -101,43 +103,61 @@ def measure(distribution: Distribution, resampled: Ints | None = None, *, every_
     ]
     for metric, (threshold, strict, text) in NAKAMOTO_THRESHOLDS.items():
         if metric == NAKAMOTO or every_metric:
-            upper = least.nakamoto(threshold=threshold, strict=strict).upper
+            value = reading.nakamoto(threshold=threshold, strict=strict).upper
             scores.append(
                 Score(
                     metric=metric,
-                    value=reading.nakamoto(threshold=threshold, strict=strict).upper,
+                    value=value,
                     lower=most.nakamoto(threshold=threshold, strict=strict).lower,
-                    upper=upper,
-                    who=ids[:upper],
+                    upper=least.nakamoto(threshold=threshold, strict=strict).upper,
+                    who=ids[:value],
                     definition=text,
                 )
             )
     if every_metric:
         scores += _further(whole, reading.entropy().upper)
-    if resampled is not None:
-        scores = [_with_interval(score, resampled) for score in scores]
-    return Cell(distribution=distribution, scores={score.metric: score for score in scores})
+    cell = Cell(distribution=distribution, scores={score.metric: score for score in scores})
+    return cell if resampled is None else with_intervals(cell, resampled)
 
 
-def _least_concentrated(distribution: Distribution, apart: int) -> MembershipBounds:
+def with_intervals(cell: Cell, resampled: Ints) -> Cell:
+    """Return the cell with the sampling intervals of the indices that have one; `resampled` as in `measure`."""
+    scores = {metric: _with_interval(score, resampled) for metric, score in cell.scores.items()}
+    return replace(cell, scores=scores)
+
+
+def _least_concentrated(distribution: Distribution, apart: int) -> Completions | MembershipBounds:
     """Return the population whose lower bounds hold: who is confined to a group may still be on its own."""
+    if not distribution.possible:
+        return any_completion(distribution.counts, apart)
     return uncertain_membership(
         distribution.counts, [entity.possible for entity in distribution.entities], apart
     )
 
 
-def _most_concentrated(distribution: Distribution) -> MembershipBounds:
-    """Return the population whose upper bounds hold: all that a group confines is with its largest entity."""
-    members = {entity.id: [entity.units, entity.possible] for entity in distribution.entities}
-    largest: dict[str, str] = {}
+def _most_concentrated(distribution: Distribution) -> Completions | MembershipBounds:
+    """Return the population whose upper bounds hold: all that a group confines is with its largest entity.
+
+    That is the one which no other of the group exceeds, neither in certain units nor in all. If two
+    exceed each other, which can only be where some are possible, they are taken as one: entities that
+    merge never lower the concentration, so the bounds hold, though no completion reaches them.
+    """
+    if not distribution.possible and not distribution.confined:
+        return any_completion(distribution.counts, distribution.free)
+    groups: dict[str, list[tuple[int, int]]] = {}
     for entity in distribution.entities:
-        largest.setdefault(entity.id.partition("/")[0], entity.id)
+        sizes = groups.setdefault(entity.id.partition("/")[0], [])
+        sizes.append((entity.units, entity.units + entity.possible))
     for part in distribution.confined:
-        held = members.setdefault(largest.get(part.group, part.group), [0, 0])
-        held[0] += part.units
-        held[1] += part.possible
-    certain, possible = zip(*members.values(), strict=True) if members else ((), ())
-    return uncertain_membership(certain, possible, distribution.free)
+        largest, rest, most = [(part.units, part.units + part.possible)], [], -1
+        for units, whole in sorted(groups.get(part.group, []), reverse=True):
+            (largest if whole > most else rest).append((units, whole))
+            most = max(most, whole)
+        groups[part.group] = [(sum(n for n, _ in largest), sum(n for _, n in largest)), *rest]
+    entities = [size for sizes in groups.values() for size in sizes]
+    return uncertain_membership(
+        [units for units, _ in entities], [whole - units for units, whole in entities], distribution.free
+    )
 
 
 def _further(counts: list[int], entropy: float) -> list[Score]:

@@ -93,18 +93,21 @@ class Distribution:
     def share_bounds(self, *identifiers: str) -> tuple[float, float]:
         """Return the smallest and the largest share that the named entities could have together.
 
-        An entity that was not seen has nothing but what is unattributed; an empty denominator, whose
-        shares are undefined, is a ZeroDivisionError.
+        An entity that was not seen has nothing but what is unattributed. Completions that leave every
+        unit out have no shares and are set aside; an empty denominator is a ZeroDivisionError.
         """
+        if not self.total + self.possible:
+            raise ZeroDivisionError("an empty denominator has no shares")
         named = [entity for entity in self.entities if entity.id in identifiers]
         groups = {identifier.partition("/")[0] for identifier in identifiers}
         near = [part for part in self.confined if part.group in groups]
         units, possible = sum(entity.units for entity in named), sum(entity.possible for entity in named)
         could_join = self.free + sum(part.units + part.possible for part in near)
         could_grow = possible + self.possible_unattributed + sum(part.possible for part in near)
+        least, most = self.total + self.possible - possible, self.total + could_grow
         return (
-            units / (self.total + self.possible - possible),
-            (units + possible + could_join) / (self.total + could_grow),
+            units / least if least else 1.0,  # no one else can have a unit
+            (units + possible + could_join) / most if most else 0.0,  # only others can have one
         )
 
 
@@ -126,7 +129,7 @@ class Score:
     low: float | None = None
     high: float | None = None
     who: tuple[str, ...] = ()
-    """Identifiers of the entities that the figure is about."""
+    """Identifiers of the entities that `value` is about, largest first; unattributed units have none."""
     definition: str = ""
     """Threshold and operator, or order, where the name alone does not say."""
 
@@ -163,6 +166,8 @@ class Sampling:
     replicates: int
     clusters: int
     """How many /24 and /48 were resampled."""
+    blocks: int | None = None
+    """Into how many blocks they were dealt first; None where each was drawn on its own."""
     confidence: float = 0.95
 
 

@@ -35,7 +35,7 @@ def audit_document(audit: Audit, *, made_at: datetime, command: str) -> Document
     return {
         "schema": SCHEMA,
         "tool": {"name": "concentra", "version": __version__},
-        "command": command,
+        "command": clean(command, limit=1000),
         "made_at": made_at.isoformat(timespec="seconds"),
         "subject": clean(audit.subject),
         "title": clean(audit.title),
@@ -56,6 +56,7 @@ def audit_document(audit: Audit, *, made_at: datetime, command: str) -> Document
             "seed": audit.sampling.seed,
             "replicates": audit.sampling.replicates,
             "clusters": audit.sampling.clusters,
+            "blocks": audit.sampling.blocks,
             "confidence": audit.sampling.confidence,
         },
     }
@@ -68,8 +69,8 @@ def source_document(source: Source) -> Document:
         "publisher": clean(source.publisher, limit=200),
         "as_of": source.as_of.isoformat() if source.as_of else None,
         "licence": clean(source.licence),
-        "url": source.url,
-        "sha256": source.sha256,
+        "url": None if source.url is None else clean(source.url, limit=1000),
+        "sha256": None if source.sha256 is None else clean(source.sha256),
         "rows": source.rows,
         "limits": [clean(limit, limit=1000) for limit in source.limits],
     }
@@ -109,11 +110,11 @@ def funnel_rows(audit: Audit) -> Iterator[Document]:
     """Yield one row for each step, with what it dropped by reason."""
     for step in audit.funnel:
         yield {
-            "step": step.name,
+            "step": clean(step.name),
             "left": step.left,
-            "unit": step.unit,
+            "unit": clean(step.unit),
             "dropped": {clean(reason): count for reason, count in step.dropped.items()},
-            "note": step.note,
+            "note": None if step.note is None else clean(step.note, limit=1000),
         }
 
 
@@ -140,6 +141,7 @@ def _cell(cell: Cell) -> Document:
         "n_possible": distribution.possible,
         "coverage": distribution.coverage,
         "unattributed": dict(distribution.unattributed),
+        "confined": sum(part.units for part in distribution.confined),
         "shares": list(_share_rows_of(cell)),
         "scores": list(_scores(cell)),
     }

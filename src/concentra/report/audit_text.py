@@ -6,7 +6,9 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from io import StringIO
+from itertools import zip_longest
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -35,6 +37,9 @@ NARROW = 78
 WIDE = 116
 """From these columns on the figures stand in a table."""
 BAR_WIDTH = 14
+NAME_WIDTH = 26
+"""Longer names are cut; below 12 columns for them the counts make room."""
+REGIONS_WIDTH = 16
 REGIONS_SHOWN = 3
 DEFAULT_LINE = ("share", "top3", "hhi", "effective", "nakamoto")
 
@@ -122,7 +127,7 @@ def _source_lines(audit: Audit) -> Iterator[str]:
     for limit in source.limits:
         yield f"limit    {clean(limit, limit=1000)}"
     yield f"funnel   {_funnel(audit)}"
-    unrecorded = [step.name for step in audit.funnel if step.left is None]
+    unrecorded = [clean(step.name) for step in audit.funnel if step.left is None]
     if unrecorded:
         yield f"         not recorded by the source: {', '.join(unrecorded)}"
     for note in audit.notes:
@@ -136,7 +141,8 @@ def _funnel(audit: Audit) -> str:
             continue
         dropped = ", ".join(f"−{count:,} {clean(reason)}" for reason, count in step.dropped.items())
         steps.append(
-            f"{step.name} {step.left:,} {step.unit if not steps or step.name == 'addresses' else ''}".strip()
+            f"{clean(step.name)} {step.left:,}"
+            + (f" {clean(step.unit)}" if not steps or step.name == "addresses" else "")
             + (f" ({dropped})" if dropped else "")
         )
     attributed = audit.funnel[-1].left
@@ -146,41 +152,46 @@ def _funnel(audit: Audit) -> str:
 
 
 def _ranking(audit: Audit, axis: Axis, width: int, top: int) -> Iterator[RenderableType]:
-    """Yield the largest entities of `axis` with their share of every denominator."""
+    """Yield the largest entities of `axis` with their share of every denominator.
+
+    Shares are never cut: what room they leave goes to the names, then to bars, then to regions.
+    """
     cells = [cell for cell in audit.cells if cell.distribution.axis is axis]
     first = cells[0].distribution
-    wide = width >= NARROW
+    rows = [
+        [
+            axis.value,
+            PLURAL[audit.unit].split()[0],
+            *(f"of {cell.distribution.denominator}" for cell in cells),
+        ],
+        *_ranking_rows(cells, ENTITIES[axis], top),
+    ]
+    widths = [max(map(cell_len, column)) for column in zip_longest(*rows, fillvalue="")]
+    room = width - sum(widths[1:]) - 2 * len(widths[1:])
+    if room < min(12, widths[0]):
+        room += widths[1] + 2
+        rows = [[name, *shares] for name, _, *shares in rows]
+    name_width = min(widths[0], NAME_WIDTH, max(room, 6))
+    spare = room - name_width - 2 if width >= NARROW else 0
+    bars = spare >= BAR_WIDTH
+    regions_width = spare - BAR_WIDTH - 2
+    regions = _regions_of(audit) if axis is Axis.PROVIDER and regions_width >= REGIONS_WIDTH else {}
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=True, header_style="bold")
-    table.add_column(axis.value, no_wrap=True, overflow="ellipsis", max_width=26)
-    table.add_column(PLURAL[audit.unit].split()[0], justify="right")
-    for cell in cells:
-        table.add_column(f"of {cell.distribution.denominator.value}", justify="right", no_wrap=True)
-    if wide:
+    table.add_column(axis.value, no_wrap=True, overflow="ellipsis", max_width=name_width)
+    for heading in rows[0][1:]:
+        table.add_column(heading, justify="right")
+    if bars:
         table.add_column("", no_wrap=True, width=BAR_WIDTH)
-    regions = _regions_of(audit) if wide and axis is Axis.PROVIDER else {}
     if regions:
-        table.add_column("largest regions", no_wrap=True, overflow="ellipsis", max_width=max(16, width - 86))
-    largest = first.entities[0].units / first.total if first.entities and first.total else 0.0
-    for entity in first.entities[:top]:
-        row: list[Text | str] = [Text(clean(entity.id)), f"{entity.units:,}"]
-        row += [_share_of(cell.distribution, entity.id) for cell in cells]
-        if wide:
-            row.append(Text(bar(entity.units / first.total, largest, BAR_WIDTH), style="cyan"))
-        if regions:
+        table.add_column("largest regions", no_wrap=True, overflow="ellipsis", max_width=regions_width)
+    named = first.entities[:top]
+    for entity, (name, *figures) in zip_longest(named, rows[1:]):
+        row = [Text(name, style="" if entity else "dim"), *figures]
+        if entity and bars:
+            row.append(Text(bar(entity.units, named[0].units, BAR_WIDTH), style="cyan"))
+        if entity and regions:
             row.append(Text(regions.get(entity.id, "")))
         table.add_row(*row)
-    rest = first.entities[top:]
-    if rest:
-        units = sum(entity.units for entity in rest)
-        table.add_row(
-            Text(f"{len(rest):,} further {ENTITIES[axis]}", style="dim"),
-            f"{units:,}",
-            percent(units / first.total),
-        )
-    if first.unknown:
-        table.add_row(
-            Text("unattributed", style="dim"), f"{first.unknown:,}", percent(first.unknown / first.total)
-        )
     yield Text("Who hosts it", style="bold")
     yield table
     names = "; ".join(
@@ -192,8 +203,23 @@ def _ranking(audit: Audit, axis: Axis, width: int, top: int) -> Iterator[Rendera
         yield _wrapped([names], width)
 
 
+def _ranking_rows(cells: Sequence[Cell], entities: str, top: int) -> Iterator[list[str]]:
+    """Yield name, units and shares of the largest `top`, of the others together, and of the unattributed."""
+    first = cells[0].distribution
+    whole = first.total or 1  # nothing may belong to it for certain: then certain shares are 0
+    for entity in first.entities[:top]:
+        shares = (_share_of(cell.distribution, entity.id) for cell in cells)
+        yield [clean(entity.id), f"{entity.units:,}", *shares]
+    rest = first.entities[top:]
+    if rest:
+        units = sum(entity.units for entity in rest)
+        yield [f"{len(rest):,} further {entities}", f"{units:,}", percent(units / whole)]
+    if first.unknown:
+        yield ["unattributed", f"{first.unknown:,}", percent(first.unknown / whole)]
+
+
 def _share_of(distribution: Distribution, identifier: str) -> str:
-    if not any(entity.id == identifier for entity in distribution.entities) or not distribution.total:
+    if not any(entity.id == identifier for entity in distribution.entities):
         return "–"
     return percent_range(*distribution.share_bounds(identifier))
 
@@ -356,7 +382,7 @@ def _units(audit: Audit, width: int) -> Iterator[RenderableType]:
             mark = "  ← this report" if unit is audit.unit else ""
             lines.append(f"  {unit.value:8} {audit.unit_totals[unit]:>9,}   {leaders}{mark}")
         else:
-            lines.append(f"  {unit.value:8} {'n/a':>9}   {audit.unavailable_units[unit]}")
+            lines.append(f"  {unit.value:8} {'n/a':>9}   {clean(audit.unavailable_units[unit], limit=200)}")
     yield _wrapped(lines, width, hanging=" " * 22)
 
 
@@ -382,9 +408,10 @@ def _legend(audit: Audit) -> Iterator[str]:
     )
     if audit.sampling is not None:
         sampling = audit.sampling
+        dealt = "" if sampling.blocks is None else f" dealt into {sampling.blocks:,} blocks"
         yield (
             f"sampling    {sampling.confidence * 100:.0f} % interval, {sampling.replicates:,} resamplings "
-            f"of {sampling.clusters:,} /24 and /48 (seed {sampling.seed}): would another crawl of this kind "
+            f"of {sampling.clusters:,} /24 and /48{dealt} (seed {sampling.seed}): would another crawl of this kind "
             "agree? It does not say how far the crawl is from the network"
         )
 

@@ -20,7 +20,7 @@ def gate_document(gate: Gate, *, made_at: datetime, command: str) -> Mapping[str
     return {
         "schema": SCHEMA,
         "tool": {"name": "concentra", "version": __version__},
-        "command": command,
+        "command": clean(command, limit=1000),
         "made_at": made_at.isoformat(timespec="seconds"),
         "subject": clean(audit.subject),
         "unit": audit.unit.value,
@@ -39,7 +39,7 @@ def _check(check: Check) -> Mapping[str, Any]:
         "metric": rule.metric.value,
         "axis": rule.axis.value,
         "denominator": rule.denominator.value,
-        "entity": rule.entity,
+        "entity": None if rule.entity is None else clean(rule.entity),
         "max": rule.max,
         "min": rule.min,
         "level": rule.level.value,

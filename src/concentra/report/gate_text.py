@@ -18,19 +18,24 @@ def render_gate(gate: Gate) -> str:
         f"{clean(audit.title)} · {audit.unit_totals[audit.unit]:,} units ({audit.unit.value}) of {as_of}"
     )
     lines = [f"{subject} · maps of {audit.maps_as_of} · policy: {clean(gate.policy)}"]
-    width = max((len(str(check.rule)) for check in gate.checks), default=0)
+    width = max((len(_words(check)) for check in gate.checks), default=0)
     lines += [_line(check, width) for check in gate.checks]
     return "\n".join([*lines, _summary(gate)]) + "\n"
 
 
 def _line(check: Check, width: int) -> str:
     level = " (warn)" if check.rule.level is Level.WARN else ""
-    parts = [f"{_MARKS[check.outcome] + level:19}", f"{check.rule!s:{width}}", f"{figure(check):>14}"]
+    parts = [f"{_MARKS[check.outcome] + level:19}", f"{_words(check):{width}}", f"{figure(check):>14}"]
     if check.margin is not None:
         parts.append(f"margin {_signed(check)}")
     if check.reason:
         parts.append(f"– {check.reason}")
     return "  ".join(parts).rstrip()
+
+
+def _words(check: Check) -> str:
+    """Return the rule in words: the entity that it names may be any text."""
+    return clean(str(check.rule), limit=200)
 
 
 def figure(check: Check) -> str:

@@ -41,5 +41,5 @@ def spreadsheet_safe(text: str) -> str:
     >>> spreadsheet_safe("=cmd()")
     "'=cmd()"
     """
-    shown = clean(text, limit=MAX_CELL)
+    shown = clean(text, limit=MAX_CELL - 1)  # one for the apostrophe
     return f"'{shown}" if shown.startswith(_FORMULA_STARTS) else shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,15 @@ from concentra.attribution.attribute import AttributedUnits, attribute
 from concentra.attribution.tabulate import Tabulator, conflicts
 from concentra.errors import UsageProblem
 from concentra.metrics.bootstrap import ClusterBootstrap
-from concentra.metrics.scores import measure
-from concentra.model.audit import Audit, Cell, Entity, Sampling
+from concentra.metrics.scores import measure, with_intervals
+from concentra.model.audit import Audit, Entity, Sampling
 from concentra.model.axes import DEFAULT_AXES, DEFAULT_DENOMINATORS, Axis, Denominator, Unit
 from concentra.model.population import FunnelStep, Population
 
 SEED = 20251020
 REPLICATES = 1000
+MAX_DRAWS = 2**26
+"""Work on sampling intervals: up to some 60,000 /24s are drawn one by one, beyond that blocks of them."""
 LEADERS = 5
 """How many of the largest providers are shown under each unit."""
 
@@ -75,54 +78,58 @@ def audit(
         raise UnitUnavailable(unit, population.unavailable[unit], tuple(population.units))
     loaded = map_files.load(maps or maps_directory())
     progress("attributing")
-    attributed = {name: attribute(addresses, loaded) for name, addresses in population.units.items()}
-    tables = {name: Tabulator(rows, loaded.providers) for name, rows in attributed.items()}
-    chosen = attributed[unit]
-    progress("resampling")
-    bootstrap = (
-        ClusterBootstrap(
-            chosen.cluster, chosen.key, chosen.weight, rng=np.random.default_rng(seed), replicates=replicates
-        )
-        if replicates
-        else None
-    )
-    progress("measuring")
+    chosen = attribute(population.units[unit], loaded)
+    tabulator = Tabulator(chosen, loaded.providers)
+    with ThreadPoolExecutor(max_workers=1) as background:  # one core draws, the other counts
+        drawing = background.submit(_bootstrap, chosen, seed, replicates) if replicates else None
+        progress("measuring")
+        leaders = {unit: _leaders(tabulator)}
+        for other in population.units.keys() - {unit}:
+            rows = attribute(population.units[other], loaded)
+            leaders[other] = _leaders(Tabulator(rows, loaded.providers))
+        tables = [tabulator.tabulate(axis, whole) for axis in axes for whole in denominators]
+        cells = [measure(table.distribution, every_metric=every_metric) for table in tables]
+        progress("resampling")
+        bootstrap = drawing.result() if drawing else None
+    if bootstrap is not None:
+        cells = [
+            with_intervals(cell, bootstrap.counts(table.column_of_key, categories=table.columns))
+            for cell, table in zip(cells, tables, strict=True)
+        ]
     return Audit(
         subject=population.subject,
         title=population.title,
         unit=unit,
         unit_totals={name: addresses.total for name, addresses in population.units.items()},
         unavailable_units=population.unavailable,
-        leaders={name: _leaders(table) for name, table in tables.items()},
+        leaders=leaders,
         population=population.source,
         notes=population.notes,
         maps=loaded.sources,
         maps_as_of=loaded.as_of,
         funnel=(*population.funnel, *_last_steps(population, unit, chosen)),
-        cells=tuple(_cells(tables[unit], axes, denominators, bootstrap, every_metric=every_metric)),
+        cells=tuple(cells),
         conflicts=conflicts(chosen),
         sampling=None
         if bootstrap is None
-        else Sampling(seed=seed, replicates=bootstrap.replicates, clusters=bootstrap.clusters),
+        else Sampling(
+            seed=seed,
+            replicates=bootstrap.replicates,
+            clusters=bootstrap.clusters,
+            blocks=bootstrap.blocks,
+        ),
     )
 
 
-def _cells(
-    tabulator: Tabulator,
-    axes: Sequence[Axis],
-    denominators: Sequence[Denominator],
-    bootstrap: ClusterBootstrap | None,
-    *,
-    every_metric: bool,
-) -> Sequence[Cell]:
-    cells = []
-    for axis in axes:
-        for denominator in denominators:
-            table = tabulator.tabulate(axis, denominator)
-            columns = len(table.distribution.entities) + 1
-            resampled = bootstrap.counts(table.column_of_key, categories=columns) if bootstrap else None
-            cells.append(measure(table.distribution, resampled, every_metric=every_metric))
-    return cells
+def _bootstrap(attributed: AttributedUnits, seed: int, replicates: int) -> ClusterBootstrap:
+    return ClusterBootstrap(
+        attributed.cluster,
+        attributed.key,
+        attributed.weight,
+        rng=np.random.default_rng(seed),
+        replicates=replicates,
+        max_draws=MAX_DRAWS,
+    )
 
 
 def _leaders(tabulator: Tabulator) -> tuple[Entity, ...]:

@@ -11,7 +11,8 @@ import msgspec
 
 from concentra import __version__
 from concentra.adapters import debian_package, map_files
-from concentra.adapters.input_files import read_input
+from concentra.adapters.input_files import InputMissing, read_input
+from concentra.adapters.output_files import write_all
 from concentra.attribution import compile_maps, libloc
 from concentra.attribution.errors import MalformedSource
 from concentra.attribution.maps import Maps
@@ -82,6 +83,7 @@ class _Intake:
         return len(asns)
 
 
+_ONLY_ONE = ("libloc-deb", "as-names-parquet")
 _HOSTING_READERS: Mapping[str, Callable[[bytes], set[int]]] = {
     "hosting-lines": compile_maps.hosting_asns_from_lines,
     "hosting-csv": compile_maps.hosting_asns_from_csv,
@@ -109,17 +111,14 @@ def build_maps(
     MalformedSource, InputMissing
         If a source is not there or not of its publisher's form, or if the registry's names
         contradict `providers.toml`.
+    NotWritable
+        If `out` cannot be written.
     """
-    by_hand = {name: (curated / name).read_bytes() for name in CURATED}
-    try:
-        listed = msgspec.toml.decode(by_hand[SOURCES], type=_SourceList).source
-    except msgspec.DecodeError as error:
-        raise MalformedSource(SOURCES, str(error)) from error
+    by_hand = {name: _by_hand(curated, name) for name in CURATED}
+    listed = _listed(by_hand[SOURCES])
     intake = _Intake()
     sources = []
     for source in listed:
-        if source.reader not in {*READERS, *_HOSTING_READERS, "libloc-deb", "as-names-parquet"}:
-            raise MalformedSource(SOURCES, f"{source.name}: no reader is called {source.reader!r}")
         progress(source.name)
         data = read_input(inputs, source.file)
         rows = intake.take(source, data)
@@ -136,7 +135,32 @@ def build_maps(
             )
         )
     maps = _compile(intake, by_hand, tuple(sources))
-    return _write(maps, by_hand, out)
+    return _write(maps, by_hand, {source.name: _feeds(source.reader) for source in listed}, out)
+
+
+def _by_hand(curated: Path, name: str) -> bytes:
+    try:
+        return (curated / name).read_bytes()
+    except OSError as error:
+        hint = f"--curated names the directory that holds {', '.join(CURATED)}"
+        raise InputMissing(name, f"none in {curated}", hint) from error
+
+
+def _listed(data: bytes) -> tuple[Input, ...]:
+    """Return the sources to read; each has a known reader, and what holds one table comes from one source."""
+    try:
+        listed = msgspec.toml.decode(data, type=_SourceList).source
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedSource(SOURCES, str(error)) from error
+    for position, source in enumerate(listed):
+        before = listed[:position]
+        if source.reader not in {*READERS, *_HOSTING_READERS, *_ONLY_ONE}:
+            raise MalformedSource(SOURCES, f"{source.name}: no reader is called {source.reader!r}")
+        if source.name in {other.name for other in before}:
+            raise MalformedSource(SOURCES, f"two sources are called {source.name!r}")
+        if source.reader in _ONLY_ONE and source.reader in {other.reader for other in before}:
+            raise MalformedSource(SOURCES, f"two sources have the reader {source.reader!r}, wanted one")
+    return listed
 
 
 def _compile(intake: _Intake, by_hand: Mapping[str, bytes], sources: tuple[Source, ...]) -> Maps:
@@ -165,12 +189,11 @@ def _compile(intake: _Intake, by_hand: Mapping[str, bytes], sources: tuple[Sourc
     )
 
 
-def _write(maps: Maps, by_hand: Mapping[str, bytes], out: Path) -> Built:
-    out.mkdir(parents=True, exist_ok=True)
+def _write(maps: Maps, by_hand: Mapping[str, bytes], feeds: Mapping[str, str], out: Path) -> Built:
     outputs = []
-    for name, (data, rows) in sorted(map_files.serialise(maps).items()):
-        (out / name).write_bytes(data)
-        made_from = tuple(source for source in maps.sources if _feeds(source.name, name))
+    made = map_files.serialise(maps)
+    for name, (data, rows) in sorted(made.items()):
+        made_from = tuple(source for source in maps.sources if name.startswith(feeds[source.name]))
         outputs.append(
             map_files.Output(
                 file=name,
@@ -180,13 +203,13 @@ def _write(maps: Maps, by_hand: Mapping[str, bytes], out: Path) -> Built:
                 licence=" AND ".join(dict.fromkeys(source.licence for source in made_from)),
             )
         )
+    rows_by_hand = {
+        map_files.PROVIDERS: len(maps.providers.by_id),
+        REGIONS: len(decode_regions(by_hand[REGIONS])),
+        SOURCES: len(maps.sources),
+    }
     for name, data in sorted(by_hand.items()):
-        (out / name).write_bytes(data)
-        rows = (
-            data.count(b"\n[[") + data.count(b' = ["')
-            if name != map_files.PROVIDERS
-            else len(maps.providers.by_id)
-        )
+        rows = rows_by_hand[name]
         outputs.append(
             map_files.Output(
                 file=name, rows=rows, sha256=map_files.digest(data), sources=(), licence=CURATED_LICENCE
@@ -195,18 +218,17 @@ def _write(maps: Maps, by_hand: Mapping[str, bytes], out: Path) -> Built:
     provenance = map_files.Provenance(
         as_of=maps.as_of, built_by=f"concentra {__version__}", source=maps.sources, output=tuple(outputs)
     )
-    (out / map_files.PROVENANCE).write_text(toml_text(provenance), encoding="utf-8")
+    files = {name: data for name, (data, _) in made.items()} | dict(by_hand)
+    write_all(out, files | {map_files.PROVENANCE: toml_text(provenance).encode("utf-8")})
     return Built(directory=out, outputs=tuple(outputs), sources=maps.sources)
 
 
-def _feeds(source: str, file: str) -> bool:
-    """Tell whether the source named `source` goes into `file`."""
-    match file.split(".", maxsplit=1)[0]:
-        case "origin":
-            return source == "libloc"
-        case "as_names":
-            return source == "as-names"
-        case "hosting_asns":
-            return source in {"x4bnet", "bad-asn-list"}
+def _feeds(reader: str) -> str:
+    """Return how the names of the files begin that a source with this reader goes into."""
+    match reader:
+        case "libloc-deb":
+            return "origin."
+        case "as-names-parquet":
+            return "as_names."
         case _:
-            return source.endswith(("-ranges", "-geofeed", "-ranges-v4", "-ranges-v6"))
+            return map_files.HOSTING if reader in _HOSTING_READERS else "published."

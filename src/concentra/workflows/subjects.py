@@ -22,6 +22,7 @@ MAX_SNAPSHOT = 1024**3
 
 UNRECORDED = "how the file was collected is not recorded: which network, which fork, who was reachable"
 UNDATED = "the file carries no date: its last change stands in (--as-of names the right day)"
+DATELESS = "nothing says when the nodes were seen (--as-of names the day)"
 
 
 class UnknownSubject(UsageProblem):
@@ -78,10 +79,17 @@ def load_population(
             raise UndatedPopulation(subject)
         with open_node_file(str(shipped[subject]), progress) as stream:
             return snapshots.decode(stream.read(MAX_SNAPSHOT), subject)[1]
-    if subject != "-" and not Path(subject).exists():
+    if subject != "-" and not _exists(subject):
         raise UnknownSubject(subject, sorted(shipped))
     with open_node_file(subject, progress) as stream:
         return _from_stream(stream, subject, column, as_of)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return path != "" and Path(path).exists()
+    except OSError:  # a name too long, a directory that may not be searched: opening it says which
+        return True
 
 
 def shipped_snapshots() -> dict[str, Path]:
@@ -105,7 +113,7 @@ def _from_stream(stream: NodeStream, subject: str, column: str | None, as_of: da
         as_of=day,
         licence="the user's",
         rows=sightings.rows,
-        limits=(UNRECORDED,) if as_of else (UNDATED, UNRECORDED),
+        limits=(UNRECORDED,) if as_of else (DATELESS if day is None else UNDATED, UNRECORDED),
     )
     population = population_of(sightings, source, subject=title, title=f"{title} ({sightings.format})")
     return replace(population, source=replace(source, sha256=stream.sha256))

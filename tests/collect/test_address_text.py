@@ -1,0 +1,114 @@
+"""`parse_ipv4` accepts exactly what `ipaddress.IPv4Address` accepts, whatever stands around the rows."""
+
+import random
+from ipaddress import AddressValueError, IPv4Address
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from concentra.collect.address_text import parse_ipv4
+
+octets = st.integers(0, 255).map(str)
+addresses = st.lists(octets, min_size=4, max_size=4).map(".".join)
+parts = st.one_of(
+    octets,
+    st.integers(0, 99999).map(str),
+    st.sampled_from(
+        ["", "00", "01", "007", "256", "0x1", "+1", "-1", " 1", "1 ", "1_0", "1e2", "٣", "²", "１", "\0"]
+    ),
+)
+near_addresses = st.lists(parts, min_size=1, max_size=6).map(".".join)
+hostile = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=20)
+characters_of_addresses = st.text("0123456789./: +-\t", max_size=18)
+rows_of_text = st.lists(st.one_of(addresses, near_addresses, hostile, characters_of_addresses), max_size=20)
+
+
+def oracle(row: bytes) -> int | None:
+    try:
+        return int(IPv4Address(row.decode("ascii")))
+    except (AddressValueError, UnicodeDecodeError):
+        return None
+
+
+def parse(rows: list[bytes], separator: bytes) -> list[int | None]:
+    """Parse all rows in one call, laid out in one buffer with `separator` between them."""
+    lengths = np.array([len(row) for row in rows], np.int64)
+    start = np.cumsum(lengths + len(separator)) - lengths - len(separator)
+    values, valid = parse_ipv4(np.frombuffer(separator.join(rows), np.uint8), start, start + lengths)
+    assert values.dtype == np.uint32
+    assert valid.dtype == np.bool_
+    return [int(value) if good else None for value, good in zip(values, valid, strict=True)]
+
+
+@given(rows_of_text, st.sampled_from([b"\n", b"", b".", b"\r\n", b"9", b", "]))
+@example(["192.0.2.1", "198.51.100.1"], b"")
+@example(["", "", "192.0.2.1", ""], b"")
+@example(["1.2.3", "4.5.6.7", ".1.2.3.4", "1.2.3.4."], b".")
+def test_every_row_parses_as_ipaddress_does_whatever_stands_between_rows(
+    rows: list[str], separator: bytes
+) -> None:
+    encoded = [row.encode() for row in rows]
+    assert parse(encoded, separator) == [oracle(row) for row in encoded]
+
+
+ROWS: list[tuple[str, bytes, int | None]] = [
+    ("lowest", b"0.0.0.0", 0),
+    ("highest", b"255.255.255.255", 0xFFFFFFFF),
+    ("each-octet-in-its-place", b"1.2.3.4", 0x01020304),
+    ("all-lengths", b"9.99.199.0", 0x0963C700),
+    ("octet-256", b"192.0.2.256", None),
+    ("octet-999", b"999.0.2.1", None),
+    ("four-digits", b"0001.0.2.1", None),
+    ("leading-zero", b"192.0.2.01", None),
+    ("double-zero", b"192.0.2.00", None),
+    ("three-parts", b"192.0.2", None),
+    ("five-parts", b"192.0.2.1.1", None),
+    ("empty-part", b"192..2.1", None),
+    ("dots-only", b"...", None),
+    ("plus", b"192.0.2.+1", None),
+    ("minus", b"192.0.2.-1", None),
+    ("space-before", b" 192.0.2.1", None),
+    ("space-after", b"192.0.2.1 ", None),
+    ("slash-is-below-zero", b"192.0.2./", None),
+    ("colon-is-above-nine", b"192.0.2.:", None),
+    ("arabic-digit", "192.0.2.٣".encode(), None),
+    ("full-width-digits", "１９２.0.2.1".encode(), None),
+    ("nul", b"192.0.2.1\0", None),
+    ("empty", b"", None),
+]
+
+
+@pytest.mark.parametrize(("row", "value"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_listed_rows(row: bytes, value: int | None) -> None:
+    assert parse([row], b"\n") == [value]
+    assert parse([b"192.0.2.1", row, b"192.0.2.2"], b"") == [0xC0000201, value, 0xC0000202]
+
+
+def test_no_rows_and_no_bytes_give_nothing() -> None:
+    assert parse([], b"\n") == []
+    assert parse([b"", b""], b"") == [None, None]
+
+
+def test_fifty_thousand_damaged_addresses_in_one_call() -> None:
+    seed = 64500
+    rng = random.Random(seed)
+    rows = []
+    for _ in range(50_000):
+        row = bytearray(str(IPv4Address(rng.getrandbits(32))).encode())
+        for _ in range(rng.choice((0, 0, 1, 1, 2))):
+            place = rng.randrange(len(row) + 1)
+            match rng.randrange(3):
+                case 0:
+                    row[place:place] = bytes([rng.choice(b"0123456789.")])
+                case 1:
+                    row[place : place + 1] = bytes([rng.choice(b"0129./:- \xd9\0")])
+                case _:
+                    del row[place : place + rng.randrange(1, 3)]
+        rows.append(bytes(row))
+    expected = [oracle(row) for row in rows]
+    assert 20_000 < sum(value is not None for value in expected) < 45_000, f"a weak sample, seed {seed}"
+    found = parse(rows, b"\n")
+    wrong = [row for row, value, wanted in zip(rows, found, expected, strict=True) if value != wanted]
+    assert wrong == [], f"seed {seed}"

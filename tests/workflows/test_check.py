@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from concentra.gate.judge import Outcome
+from concentra.gate.policy import Metric, PolicyError, Rule
+from concentra.model.axes import Axis, Denominator, Unit
+from concentra.workflows.check import check, read_policy
+
+TODAY = date(2026, 3, 1)
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> str:
+    # Public resolvers, since addresses of the documentation blocks are not counted.
+    file = tmp_path / "nodes.txt"
+    file.write_text("8.8.8.8\n8.8.8.9\n1.1.1.1\n9.9.9.9\n", encoding="utf-8")
+    return str(file)
+
+
+def test_without_a_path_concentra_toml_of_the_working_directory_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_policy(None) == ((), "no concentra.toml")
+    (tmp_path / "concentra.toml").write_text('[[rule]]\nmetric = "hhi"\nmax = 0.2\n', encoding="utf-8")
+    assert read_policy(None) == ((Rule(metric=Metric.HHI, max=0.2),), "concentra.toml")
+
+
+def test_a_policy_is_named_by_its_file_without_the_directory(tmp_path: Path) -> None:
+    file = tmp_path / "strict.toml"
+    file.write_bytes(b"")
+    assert read_policy(file) == ((), "strict.toml")
+
+
+@pytest.mark.parametrize("name", ["missing.toml", "."], ids=["missing", "directory"])
+def test_a_named_policy_that_cannot_be_read_is_an_error(name: str, tmp_path: Path) -> None:
+    with pytest.raises(PolicyError) as caught:
+        read_policy(tmp_path / name)
+    assert caught.value.where == str(tmp_path / name)
+
+
+def test_a_policy_in_the_working_directory_that_cannot_be_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "concentra.toml").mkdir()
+    with pytest.raises(PolicyError):
+        read_policy(None)
+
+
+def test_only_what_the_rules_ask_for_is_audited(nodes: str) -> None:
+    rules = (
+        Rule(metric=Metric.HHI, axis=Axis.COUNTRY, max=1),
+        Rule(metric=Metric.SHARE, axis=Axis.ASN, denominator=Denominator.ATTRIBUTED, max=0.5),
+    )
+    gate = check(nodes, rules, policy="policy", today=TODAY)
+    found = {(cell.distribution.axis, cell.distribution.denominator) for cell in gate.audit.cells}
+    assert found == {
+        (axis, whole)
+        for axis in (Axis.ASN, Axis.COUNTRY)
+        for whole in (Denominator.ALL, Denominator.ATTRIBUTED)
+    }
+    assert [judged.rule for judged in gate.checks] == list(rules)
+    assert gate.overall is Outcome.KEPT
+
+
+def test_without_rules_the_audit_is_still_made_and_the_gate_undetermined(nodes: str) -> None:
+    gate = check(nodes, (), policy="no concentra.toml", today=TODAY)
+    assert (gate.overall, gate.checks) == (Outcome.UNDETERMINED, ())
+    assert gate.audit.unit_totals[Unit.ADDRESS] == 4
+
+
+def test_rules_are_judged_by_bounds_without_sampling(nodes: str) -> None:
+    gate = check(nodes, (Rule(metric=Metric.SHARE, max=0.5),), policy="policy", today=TODAY)
+    assert gate.audit.sampling is None
+    assert gate.audit.cells[0].scores["share"].low is None
+    assert (gate.checks[0].lower, gate.checks[0].outcome) == (0.5, Outcome.KEPT)
+
+
+def test_today_and_the_day_of_the_file_are_those_that_are_given(nodes: str) -> None:
+    rule = Rule(metric=Metric.AGE, max=59)
+    gate = check(nodes, (rule,), policy="policy", today=TODAY, as_of=date(2026, 1, 1))
+    assert gate.audit.population.as_of == date(2026, 1, 1)
+    (judged,) = gate.checks
+    assert judged.lower == max(59, (TODAY - gate.audit.maps_as_of).days)
+    late = check(nodes, (rule,), policy="policy", today=date(2046, 1, 1), as_of=date(2026, 1, 1))
+    assert late.overall is Outcome.UNDETERMINED
+
+
+def test_the_unit_is_that_which_is_given(nodes: str) -> None:
+    rule = Rule(metric=Metric.SHARE, max=0.4)
+    by_address = check(nodes, (rule,), policy="policy", today=TODAY)
+    by_prefix = check(nodes, (rule,), policy="policy", today=TODAY, unit=Unit.PREFIX)
+    assert (by_address.overall, by_prefix.overall) == (Outcome.BROKEN, Outcome.KEPT)

@@ -1,4 +1,4 @@
-"""How long a user waits: the help, the shipped audit, and ten million addresses, beside what they are measured against.
+"""How long a user waits: the help, the shipped audit, ten million addresses; and what they are held against.
 
     python benchmarks/bench_command_line.py [--addresses 10000000] [--rounds 5]
 

@@ -34,10 +34,12 @@ def test_a_checkout_holds_the_data_beside_src(tmp_path: Path, monkeypatch: pytes
     assert snapshots_directory() == tmp_path / "data" / "snapshots"
 
 
-def test_a_directory_called_data_without_maps_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_called_data_without_maps_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = installed(tmp_path, monkeypatch)
     (package / "data").mkdir()
-    with pytest.raises(ConcentraError, match="looked in .*concentra") as caught:
+    with pytest.raises(ConcentraError, match=r"looked in .*concentra") as caught:
         data_root()
     assert caught.value.hint is not None
     assert "pip install" in caught.value.hint

@@ -39,7 +39,9 @@ def link(name: str, kind: bytes, target: str) -> tuple[tarfile.TarInfo, bytes]:
 def ar(*members: tuple[str, bytes]) -> bytes:
     """Return an ar(5) archive; members start at even bytes."""
     return b"!<arch>\n" + b"".join(
-        f"{name:<16}{0:<12}{0:<6}{0:<6}{0o100644:<8o}{len(content):<10}`\n".encode() + content + b"\n" * (len(content) % 2)
+        f"{name:<16}{0:<12}{0:<6}{0:<6}{0o100644:<8o}{len(content):<10}`\n".encode()
+        + content
+        + b"\n" * (len(content) % 2)
         for name, content in members
     )
 
@@ -74,10 +76,14 @@ def test_an_empty_file_is_a_file() -> None:
         pytest.param(b"", "starts with", id="nothing"),
         pytest.param(b"<!DOCTYPE html>", "starts with", id="error-page"),
         pytest.param(b"!<arch>\n", "no data.tar.xz", id="empty-archive"),
-        pytest.param(ar(("debian-binary", b"2.0\n"), ("data.tar.zst", b"")), "no data.tar.xz", id="other-compression"),
+        pytest.param(
+            ar(("debian-binary", b"2.0\n"), ("data.tar.zst", b"")), "no data.tar.xz", id="other-compression"
+        ),
         pytest.param(ar(("data.tar.xz", b"")), "damaged", id="empty-data"),
         pytest.param(ar(("data.tar.xz", b"not xz")), "damaged", id="data-is-not-xz"),
-        pytest.param(ar(("data.tar.xz", lzma.compress(b"not tar"))), "damaged|installs no", id="data-is-not-tar"),
+        pytest.param(
+            ar(("data.tar.xz", lzma.compress(b"not tar"))), "damaged|installs no", id="data-is-not-tar"
+        ),
         pytest.param(PACKAGE.replace(b"2.0\n", b"2.0", 1), "no data.tar.xz", id="headers-out-of-step"),
         pytest.param(b"!<arch>\n" + b"x" * 200, "no data.tar.xz", id="size-is-no-number"),
         pytest.param(deb(), "installs no usr/share", id="nothing-installed"),
@@ -99,6 +105,7 @@ def test_malformed(package: bytes, reason: str) -> None:
         pytest.param(link(PATH, tarfile.LNKTYPE, "../../etc/hostname"), id="hard-link"),
         pytest.param(link(PATH, tarfile.DIRTYPE, ""), id="directory"),
         pytest.param(link(PATH, tarfile.FIFOTYPE, ""), id="fifo"),
+        pytest.param(link(PATH, tarfile.GNUTYPE_SPARSE, ""), id="sparse-file"),
     ],
 )
 def test_only_a_plain_file_of_that_very_name_is_read(member: tuple[tarfile.TarInfo, bytes]) -> None:
@@ -122,10 +129,39 @@ def test_a_tar_that_is_cut_anywhere_before_the_end_of_the_file_is_malformed() ->
             read_member(ar(("data.tar.xz", lzma.compress(out.getvalue()[:cut]))), PATH)
 
 
-def test_a_file_larger_than_the_bound_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(debian_package, "MAX_MEMBER", len(CONTENT) - 1)
-    with pytest.raises(MalformedSource, match=f"claims {len(CONTENT)} bytes"):
-        read_member(PACKAGE, PATH)
+def test_archives_are_unpacked_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian_package, "MAX_UNPACKED", 20_480)
+    assert read_member(deb(file(PATH)), PATH) == CONTENT  # tar writes records of 10,240 bytes
+    with pytest.raises(MalformedSource, match="larger than 20480 bytes"):
+        read_member(deb(file("usr/share/bomb", bytes(30_000)), file(PATH)), PATH)
+
+
+def with_header(field: slice, value: bytes) -> bytes:
+    """Return a package whose first file has another header, and a checksum to go with it."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for member, content in (file("usr/share/first"), file(PATH)):
+            archive.addfile(member, io.BytesIO(content))
+    data = bytearray(out.getvalue())
+    data[field] = value
+    data[148:156] = f"{sum(data[:148]) + 8 * 32 + sum(data[156:512]):06o}\0 ".encode()
+    return ar(("data.tar.xz", lzma.compress(bytes(data))))
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param(b"\x80" + bytes(3) + b"\x01" + bytes(7), id="64-bits"),
+        pytest.param(b"\x80\x01" + bytes(10), id="80-bits"),
+        pytest.param(b"\xff" * 11 + b"\x00", id="negative"),
+        pytest.param(b"77777777777\0", id="8-gigabytes"),
+        pytest.param(b"99999999999\0", id="not-octal"),
+    ],
+)
+def test_a_size_that_no_archive_has_ends_the_search_at_once(size: bytes) -> None:
+    assert read_member(with_header(slice(124, 124), b""), PATH) == CONTENT
+    with pytest.raises(MalformedSource):
+        read_member(with_header(slice(124, 136), size), PATH)
 
 
 @given(st.lists(st.tuples(st.integers(0, len(PACKAGE) - 1), st.integers(0, 255)), min_size=1, max_size=3))

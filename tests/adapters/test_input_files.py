@@ -52,7 +52,10 @@ def test_a_pattern_with_two_matches_is_not_decided(base: Path) -> None:
 
 def test_input_of_a_package(base: Path) -> None:
     schemas = "package:concentra/report/schemas/__init__.py"
-    assert read_input(base, schemas) == (Path(input_files.__file__).parents[1] / "report/schemas/__init__.py").read_bytes()
+    assert (
+        read_input(base, schemas)
+        == (Path(input_files.__file__).parents[1] / "report/schemas/__init__.py").read_bytes()
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,9 @@ from concentra.collect.special_addresses import special_v4, special_v6
 from concentra.model.axes import Axis, Basis, Kind
 from concentra.model.population import IPV6_BYTES, WeightedAddresses
 
-VECTORS = json.loads((Path(__file__).parents[1] / "data" / "attribution_vectors.json").read_text(encoding="utf-8"))
+VECTORS = json.loads(
+    (Path(__file__).parents[1] / "data" / "attribution_vectors.json").read_text(encoding="utf-8")
+)
 
 PROVIDERS = [
     Provider(id="cloud", name="Cloud", kind=Kind.HOSTING, country="US", asns=(64496, 64497), holders=(), evidence="",
@@ -162,12 +164,19 @@ def test_nothing_is_known_where_nothing_is_announced_or_listed() -> None:
 
 def test_a_published_range_is_followed_over_the_origin_and_the_disagreement_kept() -> None:
     found = of("192.0.2.129")
-    assert (found.asn, found.provider, found.provider_basis, found.kind) == (64498, "cloud", Basis.PUBLISHED_RANGE, Kind.HOSTING)
+    assert (found.asn, found.provider, found.provider_basis, found.kind) == (
+        64498,
+        "cloud",
+        Basis.PUBLISHED_RANGE,
+        Kind.HOSTING,
+    )
     assert found.contradictions == (("provider", "cloud", "published-range", "home", "bgp-origin"),)
 
 
 def test_a_range_of_an_as_that_is_not_curated_is_a_disagreement_too() -> None:
-    assert of("198.51.100.65").contradictions == (("provider", "cloud", "published-range", "AS64501", "bgp-origin"),)
+    assert of("198.51.100.65").contradictions == (
+        ("provider", "cloud", "published-range", "AS64501", "bgp-origin"),
+    )
 
 
 def test_a_published_range_stands_where_no_prefix_is_announced() -> None:
@@ -183,13 +192,24 @@ def test_a_range_and_its_registry_that_agree_on_the_country_are_no_disagreement(
 
 def test_an_edge_has_no_region_and_the_registrys_country() -> None:
     found = of("203.0.113.1")
-    assert (found.provider, found.kind, found.kind_basis, found.region, found.service) == ("shield", Kind.EDGE, "published-range", None, "cdn")
+    assert (found.provider, found.kind, found.kind_basis, found.region, found.service) == (
+        "shield",
+        Kind.EDGE,
+        "published-range",
+        None,
+        "cdn",
+    )
     assert (found.country, found.country_basis) == ("US", Basis.REGISTRY)
 
 
 def test_an_origin_alone_gives_the_curated_provider_and_kind() -> None:
     found = of("203.0.113.65")
-    assert (found.provider, found.provider_basis, found.kind_basis, found.parent) == ("shield", Basis.BGP_ORIGIN, "curated", "shield")
+    assert (found.provider, found.provider_basis, found.kind_basis, found.parent) == (
+        "shield",
+        Basis.BGP_ORIGIN,
+        "curated",
+        "shield",
+    )
 
 
 def test_an_origin_that_is_not_curated_is_its_own_provider() -> None:
@@ -205,7 +225,12 @@ def test_several_lists_are_all_named() -> None:
 
 def test_a_kind_that_nobody_tells_is_unknown() -> None:
     found = of("198.51.100.129")
-    assert (found.provider, found.organisation, found.kind, found.kind_basis) == ("AS64502", None, None, "none")
+    assert (found.provider, found.organisation, found.kind, found.kind_basis) == (
+        "AS64502",
+        None,
+        None,
+        "none",
+    )
 
 
 def test_a_curated_kind_stands_against_a_list_and_says_so() -> None:
@@ -254,7 +279,12 @@ def test_where_several_as_announce_a_prefix_one_is_kept_and_the_maps_say_so() ->
     """MOAS has no place in the table: an address has one row. The shipped source states it as its limit."""
     maps = maps_of([("192.0.2.0/24", 64499, "US"), ("192.0.2.0/24", 64500, "NL")], [], {})
     assert of("192.0.2.1", maps).asn == 64500
-    limits = [limit for source in load(maps_directory()).sources if source.name == "libloc" for limit in source.limits]
+    limits = [
+        limit
+        for source in load(maps_directory()).sources
+        if source.name == "libloc"
+        for limit in source.limits
+    ]
     assert any("one origin AS per prefix" in limit for limit in limits)
 
 
@@ -326,7 +356,14 @@ def test_addresses_with_zero_bytes_fall_into_the_range_that_their_number_lies_in
     boundaries: set[int], asked: set[int]
 ) -> None:
     starts = sorted({0, *boundaries})
-    near = sorted({number for address in (*asked, *starts) for number in (address - 1, address, address + 1) if 0 <= number < 1 << 128})
+    near = sorted(
+        {
+            number
+            for address in (*asked, *starts)
+            for number in (address - 1, address, address + 1)
+            if 0 <= number < 1 << 128
+        }
+    )
     origin = OriginRanges(
         start=np.array([start.to_bytes(16, "big") for start in starts], "S16"),
         asn=np.arange(1, len(starts) + 1, dtype=np.uint32),

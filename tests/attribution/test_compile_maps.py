@@ -83,7 +83,11 @@ def test_of_two_entries_for_one_prefix_the_one_that_says_more_is_kept(
     for order in ([says_less, says_more], [says_more, says_less]):
         record = found(order, "192.0.2.1")
         assert record is not None
-        assert (record.kind, record.region, record.service) == (says_more.kind, says_more.region, says_more.service)
+        assert (record.kind, record.region, record.service) == (
+            says_more.kind,
+            says_more.region,
+            says_more.service,
+        )
 
 
 def test_entries_that_say_as_much_are_decided_the_same_way_in_any_order() -> None:
@@ -108,12 +112,16 @@ def test_country_is_the_files_own_else_the_regions_else_unknown() -> None:
         prefix("192.0.2.128/26", region="eu-north-1"),
         prefix("192.0.2.192/26"),
     ]
-    countries = [getattr(found(prefixes, f"192.0.2.{host}"), "country", "no record") for host in (0, 64, 128, 192)]
+    countries = [
+        getattr(found(prefixes, f"192.0.2.{host}"), "country", "no record") for host in (0, 64, 128, 192)
+    ]
     assert countries == ["NL", "DE", None, None]
 
 
 def test_families_are_kept_apart_and_cover_their_whole_space() -> None:
-    v4, v6, records = compile_published([prefix("192.0.2.0/24"), prefix("2001:db8::/32", region="us-east-1")], COUNTRIES)
+    v4, v6, records = compile_published(
+        [prefix("192.0.2.0/24"), prefix("2001:db8::/32", region="us-east-1")], COUNTRIES
+    )
     assert (starts(v4), v4.record.tolist()) == ([0, 0xC0000200, 0xC0000300], [0, 1, 0])
     first = int(ipaddress.ip_address("2001:db8::"))
     assert (starts(v6), v6.record.tolist()) == ([0, first, first + (1 << 96)], [0, 2, 0])
@@ -122,11 +130,19 @@ def test_families_are_kept_apart_and_cover_their_whole_space() -> None:
 
 def test_nothing_published_is_one_gap_in_each_family() -> None:
     v4, v6, records = compile_published([], {})
-    assert (starts(v4), v4.record.tolist(), starts(v6), v6.record.tolist(), records) == ([0], [0], [0], [0], ())
+    assert (starts(v4), v4.record.tolist(), starts(v6), v6.record.tolist(), records) == (
+        [0],
+        [0],
+        [0],
+        [0],
+        (),
+    )
 
 
 def test_equal_records_are_one() -> None:
-    _, _, records = compile_published([prefix("192.0.2.0/26"), prefix("198.51.100.0/26"), prefix("2001:db8::/32")], {})
+    _, _, records = compile_published(
+        [prefix("192.0.2.0/26"), prefix("198.51.100.0/26"), prefix("2001:db8::/32")], {}
+    )
     assert len(records) == 1
 
 
@@ -184,7 +200,9 @@ def parquet(**columns: object) -> bytes:
 
 
 def test_as_names_from_parquet() -> None:
-    data = parquet(asn=[64496, 64497, 64498, None], name=["Größe", None, "", "nobody"], country=["DE", "", "", ""])
+    data = parquet(
+        asn=[64496, 64497, 64498, None], name=["Größe", None, "", "nobody"], country=["DE", "", "", ""]
+    )
     assert as_names_from_parquet(data) == {64496: "Größe"}
 
 
@@ -222,7 +240,7 @@ def test_damaged_parquet_is_read_or_malformed(damage: list[tuple[int, int]]) -> 
     except MalformedSource as error:
         assert error.source == "AS names"
     else:
-        assert all(isinstance(asn, int) and isinstance(name, str) for asn, name in known.items())
+        assert {type(value) for pair in known.items() for value in pair} <= {int, str}
 
 
 def test_parquet_that_is_cut_anywhere_is_malformed() -> None:
@@ -244,6 +262,8 @@ def test_hosting_list_in_lines() -> None:
         pytest.param(b"AS64496 # one\n64497 # without AS\n", id="bare-number"),
         pytest.param(b"AS64496x\n", id="number-runs-on"),
         pytest.param(b"AS # none\n", id="no-number"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"# none today\n", id="comments-only"),
     ],
 )
 def test_malformed_hosting_lines(data: bytes) -> None:
@@ -266,6 +286,7 @@ def test_hosting_list_in_csv() -> None:
         pytest.param(b"ASN,Entity\n,Example\n", id="no-number"),
         pytest.param("ASN,Entity\n²,Example\n".encode(), id="superscript-is-no-number"),
         pytest.param(b"Entity,ASN\nExample\n", id="row-cut-short"),
+        pytest.param(b"ASN,Entity\n", id="header-only"),
         pytest.param(b'ASN,Entity\n64496,"' + b"x" * 200_000, id="endless-field"),
     ],
 )

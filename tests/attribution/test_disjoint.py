@@ -22,7 +22,9 @@ def entries(draw: st.DrawFn) -> PrefixEntry:
 
 def longest_prefix(listed: list[PrefixEntry], address: int) -> int:
     """Return what a scan of all prefixes says: the longest, of several for it the highest rank, then record."""
-    covering = [found for found in listed if address >> (BITS - found.length) << (BITS - found.length) == found.first]
+    covering = [
+        found for found in listed if address >> (BITS - found.length) << (BITS - found.length) == found.first
+    ]
     best = max(covering, key=lambda found: (found.length, found.rank, found.record), default=None)
     return GAP if best is None else best.record
 
@@ -46,7 +48,11 @@ def test_ranges_start_at_zero_ascend_and_differ_from_their_neighbours(listed: li
     assert all(one[0] < two[0] and one[1] != two[1] for one, two in pairwise(ranges))
 
 
-@given(st.lists(entries(), max_size=8).flatmap(lambda listed: st.tuples(st.just(listed), st.permutations(listed))))
+@given(
+    st.lists(entries(), max_size=8).flatmap(
+        lambda listed: st.tuples(st.just(listed), st.permutations(listed))
+    )
+)
 def test_the_order_of_entries_and_their_repetition_mean_nothing(
     orders: tuple[list[PrefixEntry], list[PrefixEntry]],
 ) -> None:
@@ -59,8 +65,12 @@ def test_the_order_of_entries_and_their_repetition_mean_nothing(
     [
         pytest.param([], [(0, GAP)], id="nothing-is-one-gap"),
         pytest.param([entry(0, 0, 1)], [(0, 1)], id="whole-space"),
-        pytest.param([entry(0, 0, 1), entry(0, 6, 2)], [(0, 2), (1, 1)], id="first-address-inside-whole-space"),
-        pytest.param([entry(0, 0, 1), entry(63, 6, 2)], [(0, 1), (63, 2)], id="last-address-inside-whole-space"),
+        pytest.param(
+            [entry(0, 0, 1), entry(0, 6, 2)], [(0, 2), (1, 1)], id="first-address-inside-whole-space"
+        ),
+        pytest.param(
+            [entry(0, 0, 1), entry(63, 6, 2)], [(0, 1), (63, 2)], id="last-address-inside-whole-space"
+        ),
         pytest.param([entry(63, 6, 1)], [(0, GAP), (63, 1)], id="last-address"),
         pytest.param(
             [entry(16, 2, 1), entry(24, 3, 2)], [(0, GAP), (16, 1), (24, 2), (32, GAP)], id="two-end-together"
@@ -70,16 +80,24 @@ def test_the_order_of_entries_and_their_repetition_mean_nothing(
             [(0, GAP), (16, 3), (20, 2), (24, 1), (32, GAP)],
             id="three-start-together",
         ),
-        pytest.param([entry(16, 3, 1), entry(24, 3, 1)], [(0, GAP), (16, 1), (32, GAP)], id="adjacent-are-joined"),
-        pytest.param([entry(16, 2, 1), entry(20, 4, 1)], [(0, GAP), (16, 1), (32, GAP)], id="nested-alike-is-joined"),
         pytest.param(
-            [entry(16, 2, 3, rank=0), entry(16, 2, 1, rank=1)], [(0, GAP), (16, 1), (32, GAP)], id="rank-before-record"
+            [entry(16, 3, 1), entry(24, 3, 1)], [(0, GAP), (16, 1), (32, GAP)], id="adjacent-are-joined"
+        ),
+        pytest.param(
+            [entry(16, 2, 1), entry(20, 4, 1)], [(0, GAP), (16, 1), (32, GAP)], id="nested-alike-is-joined"
+        ),
+        pytest.param(
+            [entry(16, 2, 3, rank=0), entry(16, 2, 1, rank=1)],
+            [(0, GAP), (16, 1), (32, GAP)],
+            id="rank-before-record",
         ),
         pytest.param(
             [entry(16, 2, 1), entry(16, 2, 3)], [(0, GAP), (16, 3), (32, GAP)], id="equal-rank-higher-record"
         ),
         pytest.param(
-            [entry(16, 2, 1, rank=9), entry(16, 3, 2)], [(0, GAP), (16, 2), (24, 1), (32, GAP)], id="length-before-rank"
+            [entry(16, 2, 1, rank=9), entry(16, 3, 2)],
+            [(0, GAP), (16, 2), (24, 1), (32, GAP)],
+            id="length-before-rank",
         ),
     ],
 )

@@ -4,6 +4,7 @@ import ipaddress
 import struct
 from bisect import bisect_right
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -65,9 +66,7 @@ def tree_of(networks: list[Network]) -> list[list[int]]:
 def encode(networks: list[Network], *, tree: list[list[int]] | None = None, **changed: int | bytes) -> bytes:
     """Return a location.db of these networks, with fields of its header or its whole tree replaced."""
     pool = b"concentra\0made up\0" + LICENCE.encode() + b"\0"
-    rows = b"".join(
-        struct.pack(">2s2xIH2x", country.encode(), asn, 0) for _, asn, country in networks
-    )
+    rows = b"".join(struct.pack(">2s2xIH2x", country.encode(), asn, 0) for _, asn, country in networks)
     nodes = b"".join(struct.pack(">3I", *node) for node in (tree_of(networks) if tree is None else tree))
     networks_at = HEADER.size
     tree_at = networks_at + len(rows)
@@ -84,7 +83,9 @@ def encode(networks: list[Network], *, tree: list[list[int]] | None = None, **ch
     return HEADER.pack(*(fields | changed).values()) + rows + nodes + pool
 
 
-def longest_prefix(networks: list[Network], address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[int, str]:
+def longest_prefix(
+    networks: list[Network], address: ipaddress.IPv4Address | ipaddress.IPv6Address
+) -> tuple[int, str]:
     """Return origin AS and country of the longest prefix, found by asking each; ("::/0" covers IPv4 too)."""
     covering = [
         (ipaddress.ip_network(prefix).prefixlen + (96 if ":" not in prefix else 0), asn, country)
@@ -103,7 +104,9 @@ def starts(ranges: OriginRanges) -> list[int]:
     return [int.from_bytes(bytes(start).ljust(16, b"\0"), "big") for start in ranges.start]
 
 
-def found(database: LocationDatabase, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[int, str]:
+def found(
+    database: LocationDatabase, address: ipaddress.IPv4Address | ipaddress.IPv6Address
+) -> tuple[int, str]:
     ranges = database.v4 if address.version == 4 else database.v6
     position = bisect_right(starts(ranges), int(address)) - 1
     return int(ranges.asn[position]), ranges.country[position].decode()
@@ -124,9 +127,7 @@ def prefixes(block: str, longest: int) -> st.SearchStrategy[str]:
     def inside(length: int) -> st.SearchStrategy[str]:
         step = outer.max_prefixlen - length
         count = 1 << (length - outer.prefixlen)
-        return st.integers(0, count - 1).map(
-            lambda position: f"{outer[0] + (position << step)}/{length}"
-        )
+        return st.integers(0, count - 1).map(lambda position: f"{outer[0] + (position << step)}/{length}")
 
     return st.integers(outer.prefixlen, longest).flatmap(inside)
 
@@ -154,14 +155,16 @@ def test_ranges_agree_with_asking_every_prefix(networks: list[Network]) -> None:
         rows = list(zip(ranges.asn.tolist(), ranges.country.tolist(), strict=True))
         assert numbers[0] == 0
         assert numbers == sorted(set(numbers))
-        assert all(one != two for one, two in zip(rows, rows[1:], strict=False))
+        assert all(one != two for one, two in pairwise(rows))
 
 
 def test_ipv4_ranges_by_hand() -> None:
     ranges = decode(encode(NETWORKS)).v4
     assert [
         (str(ipaddress.IPv4Address(start)), asn, country)
-        for start, asn, country in zip(starts(ranges), ranges.asn.tolist(), ranges.country.tolist(), strict=True)
+        for start, asn, country in zip(
+            starts(ranges), ranges.asn.tolist(), ranges.country.tolist(), strict=True
+        )
     ] == [
         ("0.0.0.0", 0, b""),
         ("192.0.2.0", 64496, b"DE"),
@@ -178,7 +181,9 @@ def test_ipv6_ranges_by_hand() -> None:
     ranges = decode(encode(NETWORKS)).v6
     assert [
         (str(ipaddress.IPv6Address(start)), asn, country)
-        for start, asn, country in zip(starts(ranges), ranges.asn.tolist(), ranges.country.tolist(), strict=True)
+        for start, asn, country in zip(
+            starts(ranges), ranges.asn.tolist(), ranges.country.tolist(), strict=True
+        )
     ] == [
         ("::", 0, b""),
         ("2001:db8::", 64496, b"DE"),
@@ -255,7 +260,9 @@ MALFORMED: list[tuple[str, bytes, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("data", "reason"), [pytest.param(data, reason, id=name) for name, data, reason in MALFORMED])
+@pytest.mark.parametrize(
+    ("data", "reason"), [pytest.param(data, reason, id=name) for name, data, reason in MALFORMED]
+)
 def test_malformed(data: bytes, reason: str) -> None:
     with pytest.raises(MalformedSource, match=reason):
         decode(data)
@@ -271,7 +278,9 @@ def test_a_file_that_is_cut_anywhere_is_malformed() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, len(encode(NETWORKS)) - 1), st.integers(0, 255)), min_size=1, max_size=3)
+    st.lists(
+        st.tuples(st.integers(0, len(encode(NETWORKS)) - 1), st.integers(0, 255)), min_size=1, max_size=3
+    )
 )
 def test_damaged_bytes_decode_to_ranges_or_are_malformed(damage: list[tuple[int, int]]) -> None:
     data = bytearray(encode(NETWORKS))

@@ -29,7 +29,8 @@ PARENT = {"id": '"group"', "name": '"Group"', "country": '"LU"', "evidence": '"h
 
 def toml(*tables: tuple[str, Mapping[str, str]]) -> bytes:
     return "".join(
-        f"[[{name}]]\n" + "".join(f"{key} = {value}\n" for key, value in fields.items()) for name, fields in tables
+        f"[[{name}]]\n" + "".join(f"{key} = {value}\n" for key, value in fields.items())
+        for name, fields in tables
     ).encode()
 
 
@@ -47,7 +48,11 @@ OTHER = provider(id='"other"', asns="[64498]", name='"Other"', holders='["Other"
 def test_providers_are_found_by_identifier_and_by_as_number() -> None:
     table = decode_providers(toml(provider(parent='"group"'), OTHER, parent()))
     assert list(table.by_id) == ["example", "other"]
-    assert {asn: entry.id for asn, entry in table.by_asn.items()} == {64496: "example", 64497: "example", 64498: "other"}
+    assert {asn: entry.id for asn, entry in table.by_asn.items()} == {
+        64496: "example",
+        64497: "example",
+        64498: "other",
+    }
     assert (table.by_id["example"].kind, table.by_id["example"].parent) == (Kind.HOSTING, "group")
     assert table.by_id["other"].parent is None
 
@@ -81,12 +86,18 @@ def test_a_file_without_parents_is_complete() -> None:
         pytest.param(b"\xff\xfe", "utf-8", id="not-text"),
         pytest.param(toml(provider(), provider(asns="[]")), "example is defined twice", id="same-identifier"),
         pytest.param(
-            toml(provider(), provider(id='"two"', asns="[64497]")), "AS64497 belongs to example and two", id="same-asn"
+            toml(provider(), provider(id='"two"', asns="[64497]")),
+            "AS64497 belongs to example and two",
+            id="same-asn",
         ),
-        pytest.param(toml(provider(asns="[64496, 64496]")), "AS64496 belongs to example and example", id="asn-twice"),
+        pytest.param(
+            toml(provider(asns="[64496, 64496]")), "AS64496 belongs to example and example", id="asn-twice"
+        ),
         pytest.param(toml(provider(kind='"cloud"')), "cloud", id="unknown-kind"),
         pytest.param(toml(provider(asns='["AS64496"]')), "int", id="asn-as-text"),
-        pytest.param(toml(provider(parent='"nobody"')), "parent 'nobody' is not defined", id="undefined-parent"),
+        pytest.param(
+            toml(provider(parent='"nobody"')), "parent 'nobody' is not defined", id="undefined-parent"
+        ),
         pytest.param(toml(("parent", {"id": '"group"'}), provider()), "name", id="parent-lacks-a-field"),
     ],
 )

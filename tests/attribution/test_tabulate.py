@@ -14,9 +14,18 @@ from concentra.model.audit import Confined, Distribution, Entity
 from concentra.model.axes import Axis, Basis, Denominator, Kind
 
 CLOUD = Provider(
-    id="cloud", name="Cloud", kind=Kind.HOSTING, country="US", asns=(64496,), holders=(), evidence="", parent="group"
+    id="cloud",
+    name="Cloud",
+    kind=Kind.HOSTING,
+    country="US",
+    asns=(64496,),
+    holders=(),
+    evidence="",
+    parent="group",
 )
-TABLE = ProviderTable({"cloud": CLOUD}, {64496: CLOUD}, {"group": Parent(id="group", name="Group", country="US", evidence="")})
+TABLE = ProviderTable(
+    {"cloud": CLOUD}, {64496: CLOUD}, {"group": Parent(id="group", name="Group", country="US", evidence="")}
+)
 
 UNKNOWN = Attribution(
     asn=None, organisation=None, provider=None, provider_basis=Basis.NONE, parent=None, region=None, service=None,
@@ -24,8 +33,12 @@ UNKNOWN = Attribution(
 )  # fmt: skip
 HOSTED = replace(UNKNOWN, provider="cloud", parent="group", asn=64496, kind=Kind.HOSTING, country="US")
 REGIONAL = replace(HOSTED, region="cloud/eu-1", country="DE")
-HOME = replace(UNKNOWN, provider="home", parent="home", asn=64498, kind=Kind.ACCESS, country="DE", organisation="Home AG")
-VAGUE = replace(UNKNOWN, provider="AS64500", parent="AS64500", asn=64500, country="DE", organisation="Vague BV")
+HOME = replace(
+    UNKNOWN, provider="home", parent="home", asn=64498, kind=Kind.ACCESS, country="DE", organisation="Home AG"
+)
+VAGUE = replace(
+    UNKNOWN, provider="AS64500", parent="AS64500", asn=64500, country="DE", organisation="Vague BV"
+)
 
 providers = st.sampled_from([None, "cloud", "home", "AS64500", "AS64501"])
 attributions = st.builds(
@@ -47,7 +60,9 @@ attributions = st.builds(
 tables = st.lists(attributions, max_size=10, unique=True).flatmap(
     lambda found: st.tuples(
         st.just(found),
-        st.lists(st.tuples(st.integers(0, len(found) - 1), st.integers(1, 9)), max_size=16) if found else st.just([]),
+        st.lists(st.tuples(st.integers(0, len(found) - 1), st.integers(1, 9)), max_size=16)
+        if found
+        else st.just([]),
     )
 )
 Table = tuple[list[Attribution], list[tuple[int, int]]]
@@ -65,7 +80,9 @@ def units(table: Table) -> AttributedUnits:
 
 
 def of(*counted: tuple[Attribution, int]) -> AttributedUnits:
-    return units(([found for found, _ in counted], [(key, weight) for key, (_, weight) in enumerate(counted)]))
+    return units(
+        ([found for found, _ in counted], [(key, weight) for key, (_, weight) in enumerate(counted)])
+    )
 
 
 def tabulated(table: Table, axis: Axis, denominator: Denominator) -> Tabulation:
@@ -97,7 +114,9 @@ def total(table: Table, chosen: Callable[[Attribution], bool]) -> int:
 
 
 @given(tables, axes, wholes)
-def test_every_unit_is_certain_or_possible_or_outside(table: Table, axis: Axis, denominator: Denominator) -> None:
+def test_every_unit_is_certain_or_possible_or_outside(
+    table: Table, axis: Axis, denominator: Denominator
+) -> None:
     result = tabulated(table, axis, denominator).distribution
     assert result.total == total(table, lambda found: certain(found, axis, denominator))
     assert result.possible == total(table, lambda found: possible(found, denominator))
@@ -112,14 +131,18 @@ def test_the_whole_of_all_leaves_nothing_out(table: Table, axis: Axis) -> None:
 
 @given(tables, axes)
 def test_the_attributed_whole_drops_the_unknown_and_nothing_else(table: Table, axis: Axis) -> None:
-    every, attributed = (tabulated(table, axis, whole).distribution for whole in (Denominator.ALL, Denominator.ATTRIBUTED))
+    every, attributed = (
+        tabulated(table, axis, whole).distribution for whole in (Denominator.ALL, Denominator.ATTRIBUTED)
+    )
     assert attributed.entities == every.entities
     assert (attributed.unknown, attributed.possible, attributed.confined) == (0, 0, ())
     assert attributed.total == every.total - every.unknown
 
 
 @given(tables, axes, wholes)
-def test_entities_hold_what_a_plain_count_gives_them(table: Table, axis: Axis, denominator: Denominator) -> None:
+def test_entities_hold_what_a_plain_count_gives_them(
+    table: Table, axis: Axis, denominator: Denominator
+) -> None:
     sure: Counter[str] = Counter()
     unsure: Counter[str] = Counter()
     public: Counter[str] = Counter()
@@ -154,7 +177,9 @@ def test_the_unknown_is_confined_to_a_provider_on_the_region_axis_alone(
     result = tabulated(table, axis, denominator).distribution
     assert result.unattributed == ({UNKNOWN_ENTITY[axis]: free[0]} if free[0] else {})
     assert result.possible_unattributed == free[1]
-    assert {part.group: [part.units, part.possible] for part in result.confined if part.units + part.possible} == groups
+    assert {
+        part.group: [part.units, part.possible] for part in result.confined if part.units + part.possible
+    } == groups
     assert [part.group for part in result.confined] == sorted(part.group for part in result.confined)
     assert result.confined_reason == (UNKNOWN_ENTITY[axis] if result.confined else "")
 
@@ -168,7 +193,11 @@ def test_columns_count_what_the_entities_hold(table: Table, axis: Axis, denomina
     inside = column >= 0
     counts = np.bincount(column[inside], attributed.weight[inside], minlength=len(entities) + 1)
     assert counts[:-1].tolist() == [entity.units + entity.possible for entity in entities]
-    unknown = result.distribution.unknown + result.distribution.possible - sum(entity.possible for entity in entities)
+    unknown = (
+        result.distribution.unknown
+        + result.distribution.possible
+        - sum(entity.possible for entity in entities)
+    )
     assert counts[-1] == unknown
     assert attributed.weight[~inside].sum() == sum(weight for _, weight in table[1]) - counts.sum()
 
@@ -189,7 +218,13 @@ def test_one_tabulator_answers_every_question_as_a_new_one_does(table: Table) ->
 @pytest.mark.parametrize("denominator", list(Denominator))
 def test_nothing_is_tabulated_as_nothing(axis: Axis, denominator: Denominator) -> None:
     result = distribution(axis, denominator)
-    assert (result.entities, result.total, result.possible, result.unattributed, result.confined) == ((), 0, 0, {}, ())
+    assert (result.entities, result.total, result.possible, result.unattributed, result.confined) == (
+        (),
+        0,
+        0,
+        {},
+        (),
+    )
 
 
 def test_hosted_holds_hosts_and_edges_and_widens_by_what_is_unknown() -> None:
@@ -213,7 +248,10 @@ def test_units_without_a_region_are_confined_to_their_provider() -> None:
     )  # fmt: skip
     assert everything.unattributed == {"no region published": 1}
     hosted = distribution(Axis.REGION, Denominator.HOSTED, *counted)
-    assert hosted.confined == (Confined(group="AS64500", units=0, possible=3), Confined(group="cloud", units=5))
+    assert hosted.confined == (
+        Confined(group="AS64500", units=0, possible=3),
+        Confined(group="cloud", units=5),
+    )
     assert (hosted.unattributed, hosted.possible_unattributed) == ({}, 1)
 
 
@@ -261,7 +299,15 @@ def test_conflicts_count_units_largest_first_and_say_how_many_are_publishable() 
     ]
     found = conflicts(of(*counted))
     assert [
-        (one.about, one.followed, one.followed_basis, one.rejected, one.rejected_basis, one.units, one.publishable)
+        (
+            one.about,
+            one.followed,
+            one.followed_basis,
+            one.rejected,
+            one.rejected_basis,
+            one.units,
+            one.publishable,
+        )
         for one in found
     ] == [(*ABOUT_COUNTRY, 5, 5), (*ABOUT_KIND, 4, 0), (*ABOUT_PROVIDER, 4, 3)]
 

@@ -246,9 +246,10 @@ def test_a_file_that_is_not_there_may_be_called_anything(concentra: Run, name: b
 
 def test_a_directory_for_csv_may_be_called_anything(concentra: Run, tmp_path: Path) -> None:
     (tmp_path / "nodes").write_text("8.8.8.8\n")
-    done = concentra("audit", "nodes", "-q", "--csv", ESCAPES)
+    directory = "\x1b]0;owned\x07\u202e=cmd()"
+    done = concentra("audit", "nodes", "-q", "--csv", directory)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    again = concentra("audit", "nodes", "--csv", ESCAPES)
+    again = concentra("audit", "nodes", "--csv", directory)
     assert CONTROL.findall(again.stderr) == []
 
 

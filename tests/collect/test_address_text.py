@@ -1,14 +1,14 @@
-"""`parse_ipv4` accepts exactly what `ipaddress.IPv4Address` accepts, whatever stands around the rows."""
+"""The fast parsers accept what `ipaddress` accepts, whatever stands around the rows."""
 
 import random
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from concentra.collect.address_text import parse_ipv4
+from concentra.collect.address_text import parse_ipv4, parse_ipv6
 
 octets = st.integers(0, 255).map(str)
 addresses = st.lists(octets, min_size=4, max_size=4).map(".".join)
@@ -110,5 +110,77 @@ def test_fifty_thousand_damaged_addresses_in_one_call() -> None:
     expected = [oracle(row) for row in rows]
     assert 20_000 < sum(value is not None for value in expected) < 45_000, f"a weak sample, seed {seed}"
     found = parse(rows, b"\n")
+    wrong = [row for row, value, wanted in zip(rows, found, expected, strict=True) if value != wanted]
+    assert wrong == [], f"seed {seed}"
+
+
+# IPv6
+
+groups = st.one_of(
+    st.sampled_from(
+        ["", "0", "00", "0000", "ffff", "FFFF", "db8", "12345", "g", "-1", "+1", " 1", "1 ", "٣", "1_0", "%"]
+    ),
+    st.integers(0, 0xFFFF).map(lambda number: f"{number:x}"),
+)
+near_v6 = st.lists(groups, min_size=1, max_size=10).map(":".join)
+v6_addresses = st.integers(0, 2**128 - 1).map(IPv6Address)
+v6_texts = st.one_of(
+    v6_addresses.map(str),
+    v6_addresses.map(lambda address: address.exploded.upper()),
+    st.tuples(v6_addresses, st.integers(0, 8), st.integers(0, 8)).map(
+        lambda drawn: with_zeros(drawn[0], min(drawn[1:]), max(drawn[1:]))
+    ),
+)
+v6_rows = st.lists(st.one_of(v6_texts, near_v6, addresses.map("::ffff:{}".format), hostile), max_size=20)
+
+
+def with_zeros(address: IPv6Address, first: int, last: int) -> str:
+    """Return the text of `address` with groups `first` to `last` zero, however that is written shortest."""
+    parts = address.exploded.split(":")
+    return str(IPv6Address(":".join([*parts[:first], *["0"] * (last - first), *parts[last:]])))
+
+
+def v6_oracle(row: bytes) -> bytes | None:
+    """Return the address that `ipaddress` reads, None for what `parse_ipv6` leaves to slower code."""
+    if b"." in row or b"%" in row or row.count(b":") > 7:
+        return None
+    try:
+        address = IPv6Address(row.decode("ascii"))
+    except (AddressValueError, UnicodeDecodeError):
+        return None
+    return None if address.ipv4_mapped is not None else address.packed
+
+
+def parse_v6(rows: list[bytes], separator: bytes) -> list[bytes | None]:
+    lengths = np.array([len(row) for row in rows], np.int64)
+    start = np.cumsum(lengths + len(separator)) - lengths - len(separator)
+    values, valid = parse_ipv6(np.frombuffer(separator.join(rows), np.uint8), start, start + lengths)
+    packed = (bytes(value).ljust(16, b"\0") for value in values)
+    return [value if good else None for value, good in zip(packed, valid.tolist(), strict=True)]
+
+
+@given(v6_rows, st.sampled_from([b"\n", b"", b":", b"::", b"f", b", "]))
+@example(["::", "::1", "1::", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::ffff:192.0.2.1", "::ffff:1:2"], b"\n")
+@example([":::", "1:::2", "::1::", ":1", "1:", ":", "", "1::2::3", "12345::", "::g", ":1:2:3:4:5:6:7"], b"\n")
+@example(["2001:db8::1", "2001:db8::2"], b"")
+def test_every_ipv6_row_parses_as_ipaddress_does_or_is_left_to_it(rows: list[str], separator: bytes) -> None:
+    encoded = [row.encode() for row in rows]
+    assert parse_v6(encoded, separator) == [v6_oracle(row) for row in encoded]
+
+
+def test_twenty_thousand_damaged_ipv6_addresses_in_one_call() -> None:
+    seed = 64504
+    rng = random.Random(seed)
+    rows = []
+    for _ in range(20_000):
+        mask = sum(0xFFFF << 16 * place for place in range(8) if rng.random() < 0.6)
+        row = bytearray(str(IPv6Address(rng.getrandbits(128) & mask)).encode())
+        for _ in range(rng.choice((0, 0, 1, 1, 2))):
+            place = rng.randrange(len(row) + 1)
+            row[place : place + rng.randrange(2)] = bytes([rng.choice(b"0:::fFg. \xd9")])
+        rows.append(bytes(row))
+    expected = [v6_oracle(row) for row in rows]
+    assert 8_000 < sum(value is not None for value in expected) < 18_000, f"a weak sample, seed {seed}"
+    found = parse_v6(rows, b"\n")
     wrong = [row for row, value, wanted in zip(rows, found, expected, strict=True) if value != wanted]
     assert wrong == [], f"seed {seed}"

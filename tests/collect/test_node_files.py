@@ -65,7 +65,7 @@ def read(data: bytes | str, *, column: str | None = None) -> Sightings:
 def addresses(sightings: Sightings) -> list[str]:
     """Return IPv4 addresses in the order of the rows, then IPv6 ones."""
     v4 = [str(IPv4Address(int(number))) for column in sightings.v4 for number in column]
-    return v4 + [str(IPv6Address(packed)) for packed in sightings.v6]
+    return v4 + [str(IPv6Address(bytes(row).ljust(16, b"\0"))) for column in sightings.v6 for row in column]
 
 
 def summary(sightings: Sightings) -> tuple[object, ...]:

@@ -148,7 +148,9 @@ def test_a_percentage_is_the_nearest_number_to_its_hundredth(thousandths: int) -
         ),
         pytest.param('metric = "top3"\nmax = 101', "got 101", None, id="more than everything"),
         pytest.param('metric = "share"\nmax = "133%"', "got 1.33", "100% is all", id="133 percent"),
-        pytest.param('metric = "share"\nmax = -0.1', "got -0.1", None, id="negative share"),
+        pytest.param(
+            'metric = "share"\nmax = -0.1', "share lies in [0, 1], got -0.1", None, id="negative share"
+        ),
         pytest.param('metric = "age"\nmax = "-1d"', "got -1", None, id="negative age"),
         pytest.param('metric = "nakamoto"\nmin = -1', "got -1", None, id="negative number"),
         pytest.param('metric = "share"\nmax = nan', "got nan", None, id="NaN"),
@@ -332,9 +334,15 @@ def test_an_option_that_says_something_else_is_refused(text: str, hint: str | No
         assert caught.value.hint == hint
 
 
-@given(
-    st.sampled_from(Metric), st.text(max_size=30) | st.text("asn:hoted=0.3%warnd", max_size=20), st.booleans()
-)
+def test_an_option_without_an_axis_is_told_the_form() -> None:
+    with pytest.raises(PolicyError, match=r"wanted AXIS=VALUE, found '=0\.3'"):
+        rule_from_option("--max-share", Metric.SHARE, "=0.3", maximum=True)
+
+
+options = st.text(max_size=30) | st.text("asn:hoted=0.3%warnd", max_size=20)
+
+
+@given(st.sampled_from(Metric), options, st.booleans())
 def test_any_option_is_a_rule_or_a_policy_error(metric: Metric, text: str, maximum: bool) -> None:
     try:
         found = rule_from_option("--limit", metric, text, maximum=maximum)

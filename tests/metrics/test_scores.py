@@ -97,7 +97,7 @@ def indices(counts: tuple[int, ...]) -> tuple[float, ...]:
 def small_distributions(seed: int, cases: int, *, possible: bool) -> Iterator[Distribution]:
     """Yield distributions of at most seven units in two groups, every part of which may be empty."""
     random = Random(seed)
-    names = ("aws/a", "aws/b", "ovh/a", "ovh/b")
+    names = ("aws/a", "aws/b", "aws/c", "ovh/a", "ovh/b")
     while cases:
         entities = [(name, random.randrange(4), random.randrange(5) * possible) for name in names]
         some = [entity for entity in entities if entity[1] + entity[2] and random.random() < 0.7]
@@ -151,6 +151,11 @@ def test_confined_units_go_where_they_concentrate_most_even_if_that_region_is_on
     share = measure(case).scores["share"]
     assert share.upper is not None
     assert share.upper >= (1 + 9 + 3) / 19
+
+
+def test_confined_units_join_the_largest_region_though_a_smaller_one_may_grow_as_large() -> None:
+    case = distribution(("aws/a", 2, 0), ("aws/b", 1, 0), ("aws/c", 0, 2), confined=[("aws", 1, 0)])
+    assert measure(case).scores["share"].upper == 3 / 4  # c is left out; taken as one with a it would not be
 
 
 def test_confined_units_stay_within_their_provider() -> None:
@@ -258,6 +263,13 @@ def test_further_indices_agree_with_the_published_vector() -> None:
         "nakamoto_two_thirds": 2,
     }
     assert {metric: scores[metric].value for metric in expected} == pytest.approx(expected, abs=1e-6)
+
+
+def test_ties_at_a_threshold_are_no_majority_and_are_two_thirds() -> None:
+    """METHOD §1.3: exactly 1/3 offline still finalises, exactly 2/3 may finalise a bad chain."""
+    scores = measure(distribution(("a", 1, 0), ("b", 1, 0), ("c", 1, 0)), every_metric=True).scores
+    assert [scores[name].value for name in NAKAMOTO_THRESHOLDS] == [2, 2, 2]
+    assert measure(distribution(("a", 1, 0), ("b", 1, 0))).scores["nakamoto"].value == 2
 
 
 def test_further_indices_leave_unattributed_units_out_and_entropy_does_not() -> None:

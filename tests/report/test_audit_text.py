@@ -39,6 +39,19 @@ def test_no_line_exceeds_the_width_and_no_figure_is_cut(
         assert share in ranking
 
 
+@pytest.mark.parametrize("width", [78, 86, 94, 95, 102, 110])
+def test_bars_give_way_to_shares(width: int, example: Audit) -> None:
+    """A third denominator takes the room of the regions first, then that of the bars."""
+    largest = replace(example.cells[0].distribution.entities[0], id="a-provider-with-a-long-name")
+    alone = measure(replace(example.cells[0].distribution, entities=(largest,)))
+    cells = (alone, alone, alone, example.cells[2])
+    text = render_audit(replace(example, cells=cells), width=width, colour=False)
+    (row,) = (line for line in text.splitlines() if line.startswith("a-provider-with-a-long"))
+    assert row.count("98.9–100.0 %") == 3
+    assert ("█" * 14 in row) is (width >= 95)
+    assert cell_len(row) <= width
+
+
 def test_colour_is_used_only_where_it_is_asked_for(example: Audit) -> None:
     plain, coloured = (render_audit(example, width=120, colour=colour) for colour in (False, True))
     assert "\x1b" not in plain
@@ -120,10 +133,12 @@ def nothing_but(example: Audit, *entities: Entity, **unknown: int) -> Audit:
 
 
 @pytest.mark.parametrize("width", [45, 120])
-def test_a_denominator_of_possible_units_only_is_shown(width: int, example: Audit) -> None:
+@pytest.mark.parametrize("top", [1, 10])
+def test_a_denominator_of_possible_units_only_is_shown(width: int, top: int, example: Audit) -> None:
     homes = [Entity(id=f"AS6450{n}", name="Home", units=0, possible=6) for n in range(2)]
-    text = render_audit(nothing_but(example, *homes), width=width, colour=False)
+    text = render_audit(nothing_but(example, *homes), width=width, colour=False, top=top)
     assert "0.0–100.0 %" in text
+    assert ("1 further pro" in text) is (top == 1)
 
 
 @pytest.mark.parametrize("width", [45, 120])

@@ -72,6 +72,7 @@ def test_without_rules_the_audit_is_still_made_and_the_gate_undetermined(nodes: 
     gate = check(nodes, (), policy="no concentra.toml", today=TODAY)
     assert (gate.overall, gate.checks) == (Outcome.UNDETERMINED, ())
     assert gate.audit.unit_totals[Unit.ADDRESS] == 4
+    assert len(gate.audit.cells) == 1
 
 
 def test_rules_are_judged_by_bounds_without_sampling(nodes: str) -> None:

@@ -8,8 +8,8 @@ import tarfile
 
 from concentra.attribution.errors import MalformedSource
 
-MAX_MEMBER = 512 * 1024 * 1024
-"""libloc's database has 50 MB; ten times that is a bomb, not a database."""
+MAX_UNPACKED = 512 * 1024 * 1024
+"""libloc's package holds 50 MB; ten times that is a bomb, not a database."""
 
 _AR_MAGIC = b"!<arch>\n"
 _AR_HEADER = 60
@@ -23,18 +23,30 @@ def read_member(package: bytes, path: str) -> bytes:
     MalformedSource
         If `package` is no Debian package, is cut short, or does not hold `path`.
     """
-    archive = _ar_member(package, b"data.tar.xz")
+    archive = _unpacked(_ar_member(package, b"data.tar.xz"))
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r|xz") as members:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as members:
             for member in members:
-                if member.name.removeprefix("./") == path and member.isfile():
-                    if member.size > MAX_MEMBER:
-                        raise MalformedSource("deb", f"{path} claims {member.size} bytes")
+                if member.name.removeprefix("./") == path and member.isfile() and not member.issparse():
                     content = members.extractfile(member)
                     return b"" if content is None else content.read()
-    except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
+    except (tarfile.TarError, OverflowError, ValueError) as error:  # the last two: offsets beyond 64 bits
         raise MalformedSource("deb", f"data.tar.xz is damaged: {error}") from error
     raise MalformedSource("deb", f"the package installs no {path}")
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Return the whole archive: in a stream, tarfile would read on towards any size that a header claims."""
+    try:
+        stream = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+        out = stream.decompress(data, MAX_UNPACKED)
+    except lzma.LZMAError as error:
+        raise MalformedSource("deb", f"data.tar.xz is damaged: {error}") from error
+    if not stream.eof:
+        raise MalformedSource(
+            "deb", f"data.tar.xz is damaged: cut short, or larger than {MAX_UNPACKED} bytes"
+        )
+    return out
 
 
 def _ar_member(package: bytes, wanted: bytes) -> bytes:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import msgspec
@@ -184,7 +185,15 @@ def _same_length(table: str, *columns: NDArray[Any]) -> None:
 
 def _column(directory: Path, name: str, dtype: str) -> NDArray[Any]:
     # np.load would take archives and pickles too; this opens nothing but a plain column.
-    column: NDArray[Any] = np.lib.format.open_memmap(directory / f"{name}.npy", mode="r")
+    try:
+        column: NDArray[Any] = np.lib.format.open_memmap(directory / f"{name}.npy", mode="r")
+    except (
+        SyntaxError,
+        TokenError,
+        OverflowError,
+        TypeError,
+    ) as error:  # the header is read as Python source
+        raise ValueError(f"{name}.npy: damaged header: {error}") from error
     if column.dtype != np.dtype(dtype) or column.ndim != 1:
         raise ValueError(
             f"{name}.npy: wanted one column of {dtype}, found {column.dtype} of shape {column.shape}"

@@ -99,7 +99,7 @@ def hosting_asns_from_lines(data: bytes) -> set[int]:
             asns.add(int(match[1]))
         elif line.strip() and not line.startswith("#"):
             raise MalformedSource("x4bnet", f"wanted lines like 'AS64500 # name', found {line[:100]!r}")
-    return asns
+    return _some("x4bnet", asns)
 
 
 def hosting_asns_from_csv(data: bytes) -> set[int]:
@@ -108,9 +108,15 @@ def hosting_asns_from_csv(data: bytes) -> set[int]:
     try:
         if rows.fieldnames is None or "ASN" not in rows.fieldnames:
             raise MalformedSource("bad-asn-list", f"wanted a column ASN, found {rows.fieldnames}")
-        return {int(row["ASN"]) for row in rows}
+        return _some("bad-asn-list", {int(row["ASN"]) for row in rows})
     except (csv.Error, TypeError, ValueError) as error:
         raise MalformedSource("bad-asn-list", f"wanted a number under ASN in every row: {error}") from error
+
+
+def _some(source: str, asns: set[int]) -> set[int]:
+    if not asns:
+        raise MalformedSource(source, "names no AS number")
+    return asns
 
 
 def _lines(source: str, data: bytes) -> list[str]:

@@ -92,24 +92,25 @@ def audit(
         output_colour,
         output_width,
         printable,
-        reading_progress,
+        progress_on_stderr,
     )
     from concentra.workflows.audit import audit as run
     from concentra.workflows.subjects import load_population
 
-    with reading_progress(subject, quiet=quiet) as progress:
+    with progress_on_stderr(subject, quiet=quiet) as progress:
         population = load_population(
-            subject, column=column, as_of=as_of.date() if as_of else None, progress=progress
+            subject, column=column, as_of=as_of.date() if as_of else None, progress=progress.read
         )
-    result = run(
-        population,
-        unit=unit,
-        axes=axis,
-        denominators=denominator,
-        maps=maps,
-        every_metric=all_metrics,
-        seed=seed,
-    )
+        result = run(
+            population,
+            unit=unit,
+            axes=axis,
+            denominators=denominator,
+            maps=maps,
+            every_metric=all_metrics,
+            seed=seed,
+            progress=progress.stage,
+        )
     made_at, command = now(), command_line(sys.argv[1:])
     if csv is not None:
         from concentra.adapters.output_files import write_all

@@ -14,6 +14,7 @@ from concentra.model.axes import Unit
 
 app = typer.Typer(
     rich_markup_mode=None,
+    add_completion=False,
     epilog="""A LIMIT is [AXIS[:DENOMINATOR]=]VALUE[:warn]; AXIS is provider and DENOMINATOR all if left out.
 
 Examples:
@@ -108,7 +109,7 @@ def check(
     import sys
 
     from concentra.adapters.clock import now
-    from concentra.cli.terminal import command_line, reading_progress
+    from concentra.cli.terminal import command_line, progress_on_stderr
     from concentra.gate.judge import Outcome
     from concentra.gate.policy import Metric, rule_from_option
     from concentra.workflows.check import check as run
@@ -132,7 +133,7 @@ def check(
     if given and policy is not None:
         name += " and the command line"
     made_at = now()
-    with reading_progress(subject, quiet=quiet) as progress:
+    with progress_on_stderr(subject, quiet=quiet) as progress:
         gate = run(
             subject,
             [*rules, *given],
@@ -142,7 +143,8 @@ def check(
             column=column,
             as_of=as_of.date() if as_of else None,
             maps=maps,
-            progress=progress,
+            progress=progress.read,
+            stage=progress.stage,
         )
     if output is Format.JSON:
         from concentra.report.gate_document import gate_document

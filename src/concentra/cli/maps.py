@@ -9,6 +9,7 @@ import typer
 
 app = typer.Typer(
     rich_markup_mode=None,
+    add_completion=False,
     no_args_is_help=True,
     help="Build the maps that addresses are attributed with.",
     epilog="""Examples:

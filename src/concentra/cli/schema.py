@@ -7,7 +7,11 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(rich_markup_mode=None, epilog="Examples:\n\nconcentra schema audit > audit.schema.json")
+app = typer.Typer(
+    rich_markup_mode=None,
+    add_completion=False,
+    epilog="Examples:\n\nconcentra schema audit > audit.schema.json",
+)
 
 
 class Schema(StrEnum):

@@ -10,6 +10,7 @@ import typer
 
 app = typer.Typer(
     rich_markup_mode=None,
+    add_completion=False,
     epilog="""Examples:
 
 concentra snapshot nodes.csv --network net --title Mine --as-of 2026-11-01 --publisher me --licence MIT""",

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 PIPE_WIDTH = 120
@@ -36,22 +37,40 @@ def _is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()  # None: a parent closed it
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a command may say of its work while it lasts."""
+
+    read: Callable[[int], None] = lambda _: None
+    """Told how many more bytes were read."""
+    stage: Callable[[str], None] = lambda _: None
+    """Told the name of the stage that begins."""
+
+
 @contextmanager
-def reading_progress(subject: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Show how much of a file was read, on a terminal; yield the function that counts bytes."""
+def progress_on_stderr(subject: str, *, quiet: bool) -> Iterator[Progress]:
+    """Show what is going on, if standard error is a terminal; nothing of it stays there."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda _: None
+        yield Progress()
         return
+    from rich import progress as rich_progress
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     path = Path(subject)
     compressed = path.suffix == ".gz"
     total = path.stat().st_size if path.is_file() and not compressed else None
-    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading", total=total)
-        yield lambda count: progress.advance(task, count)
+    columns = (
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.DownloadColumn(),
+        rich_progress.TimeElapsedColumn(),
+    )
+    with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=total)
+        yield Progress(
+            read=lambda count: bar.advance(task, count),
+            stage=lambda name: bar.update(task, description=name, total=None),
+        )
 
 
 def command_line(arguments: list[str]) -> str:

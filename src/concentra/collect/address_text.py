@@ -141,7 +141,7 @@ def parse_ipv6(
 def _hexadecimal(
     buffer: Bytes, end: Positions, length: Positions
 ) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
-    """Return the hexadecimal numbers that end at `end`, shape (8, n), and the rows whose parts are all good."""
+    """Return the hexadecimal numbers that end at `end`, shape (8, n), and which rows have good ones only."""
     good = length <= 4
     value = np.zeros(end.shape, np.uint16)
     for place in range(1, 5):

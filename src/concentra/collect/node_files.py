@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from concentra.collect.address_text import parse_ipv4
+from concentra.collect.address_text import parse_ipv4, parse_ipv6
 from concentra.collect.errors import NoAddressColumn
 from concentra.collect.streams import Readable, Rejoined
 from concentra.errors import UnreadableFile
+from concentra.model.population import IPV6_BYTES
 from concentra.wire import enode, enr
 from concentra.wire.errors import WireError
 
@@ -89,7 +90,7 @@ class Sightings:
     rows: int = 0
     """Rows that are neither blank nor a comment."""
     v4: list[NDArray[np.uint32]] = field(default_factory=list)
-    v6: list[bytes] = field(default_factory=list)
+    v6: list[NDArray[np.bytes_]] = field(default_factory=list)
     nodes: list[NodeSighting] = field(default_factory=list)
     """Rows that carry a node identity; their addresses are in `v4` and `v6` as well."""
     dropped: Counter[str] = field(default_factory=Counter)
@@ -97,16 +98,13 @@ class Sightings:
 
     def add(self, addresses: Iterable[IPAddress]) -> None:
         """Keep addresses that were read one by one."""
-        v4 = []
-        for address in addresses:
-            if isinstance(address, ipaddress.IPv4Address):
-                v4.append(int(address))
-            elif address.ipv4_mapped is not None:
-                v4.append(int(address.ipv4_mapped))
-            else:
-                self.v6.append(address.packed)
+        unmapped = [_unmapped(address) for address in addresses]
+        v4 = [int(address) for address in unmapped if address.version == 4]
+        v6 = [address.packed for address in unmapped if address.version == 6]
         if v4:
             self.v4.append(np.array(v4, np.uint32))
+        if v6:
+            self.v6.append(np.array(v6, IPV6_BYTES))
 
 
 def read_node_file(stream: Readable, name: str, *, column: str | None = None) -> Sightings:
@@ -201,7 +199,11 @@ def _read_rows(
     values, valid = parse_ipv4(buffer, start, end)
     sightings.rows += int(valid.sum())
     sightings.v4.append(values[valid])
-    for position in np.flatnonzero(~valid).tolist():
+    others = np.flatnonzero(~valid)
+    values6, valid6 = parse_ipv6(buffer, start[others], end[others])
+    sightings.rows += int(valid6.sum())
+    sightings.v6.append(values6[valid6])
+    for position in others[~valid6].tolist():
         if end[position] - start[position] > MAX_ROW_BYTES:
             if of_csv or buffer[start[position]] != ord("#"):
                 sightings.rows += 1

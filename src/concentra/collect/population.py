@@ -32,7 +32,7 @@ def population_of(sightings: Sightings, source: Source, *, subject: str, title: 
         If no row holds a public address.
     """
     v4, v4_seen = _distinct(np.concatenate(sightings.v4) if sightings.v4 else np.zeros(0, np.uint32))
-    v6, v6_seen = _distinct(np.array(sightings.v6, IPV6_BYTES))
+    v6, v6_seen = _distinct(np.concatenate([np.zeros(0, IPV6_BYTES), *sightings.v6]))
     v4_reason, v6_reason = special_v4(v4), special_v6(v6)
     seen = int(v4_seen.sum() + v6_seen.sum())
     special = _by_reason(np.append(v4_reason, v6_reason), np.append(v4_seen, v6_seen))

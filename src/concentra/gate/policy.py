@@ -125,11 +125,9 @@ def decode_policy(data: bytes, name: str) -> tuple[Rule, ...]:
     """
     try:
         text = msgspec.toml.decode(data, type=_PolicyText)
-    except UnicodeDecodeError as error:
-        raise PolicyError(name, f"wanted TOML in UTF-8: {error}") from error
     except RecursionError as error:
         raise PolicyError(name, "nested too deeply") from error
-    except (msgspec.DecodeError, ValueError) as error:  # ValueError: a number of thousands of digits
+    except (msgspec.DecodeError, ValueError) as error:  # ValueError: not UTF-8, or thousands of digits
         raise PolicyError(name, str(error), _near(str(error))) from error
     return tuple(
         rule_from(

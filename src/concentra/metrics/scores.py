@@ -121,7 +121,7 @@ def measure(distribution: Distribution, resampled: Ints | None = None, *, every_
 
 
 def with_intervals(cell: Cell, resampled: Ints) -> Cell:
-    """Return the cell with the sampling intervals of the indices that have one; `resampled` as in `measure`."""
+    """Return the cell with sampling intervals, where an index has one; `resampled` is that of `measure`."""
     scores = {metric: _with_interval(score, resampled) for metric, score in cell.scores.items()}
     return replace(cell, scores=scores)
 
@@ -149,7 +149,8 @@ def _most_concentrated(distribution: Distribution) -> Completions | MembershipBo
         sizes = groups.setdefault(entity.id.partition("/")[0], [])
         sizes.append((entity.units, entity.units + entity.possible))
     for part in distribution.confined:
-        largest, rest, most = [(part.units, part.units + part.possible)], [], -1
+        largest, most = [(part.units, part.units + part.possible)], -1
+        rest: list[tuple[int, int]] = []
         for units, whole in sorted(groups.get(part.group, []), reverse=True):
             (largest if whole > most else rest).append((units, whole))
             most = max(most, whole)

@@ -49,6 +49,7 @@ def check(
     as_of: date | None = None,
     maps: Path | None = None,
     progress: Callable[[int], None] = lambda _: None,
+    stage: Callable[[str], None] = lambda _: None,
 ) -> Gate:
     """Return the verdict of every rule on `subject`.
 
@@ -64,5 +65,6 @@ def check(
         or [Denominator.ALL],
         maps=maps,
         replicates=0,
+        progress=stage,
     )
     return judge(rules, result, policy=policy, today=today)

@@ -268,3 +268,15 @@ def test_more_knowledge_never_turns_kept_into_broken_or_back(
     for known in ([*sizes, *[1] * free], [n + free * (i == largest) for i, n in enumerate(sizes)]):
         after = verdict(share(limit), audit(*sorted(known, reverse=True))).outcome
         assert before in {after, UNDETERMINED}
+
+
+def test_data_dated_in_the_future_are_undetermined_and_never_fresh() -> None:
+    check = verdict(
+        Rule(metric=Metric.AGE, max=90),
+        replace(
+            audit(),
+            population=replace(audit().population, as_of=TODAY + timedelta(days=2)),
+            maps_as_of=TODAY + timedelta(days=1),
+        ),
+    )
+    assert (check.outcome, check.reason) == (Outcome.UNDETERMINED, "the data are dated in the future")

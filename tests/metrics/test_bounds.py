@@ -231,7 +231,7 @@ def test_a_million_unknown_units_cost_no_more_than_one() -> None:
 
 
 def test_unknown_singletons_enter_the_top_where_few_are_known() -> None:
-    """METHOD, section 2.2, has sum(top-k known)/N as the lower end: too low if fewer than k are known."""
+    """The usual formula has sum(top-k known)/N as the lower end: too low if fewer than k are known."""
     assert b.concentration_ratio_bounds([6], 3, unattributed=4) == Bounds(0.8, 1.0)
     assert sum([6]) / 10 < min(c.concentration_ratio(way, 3) for way in completions((6,), (1,) * 4)) == 0.8
 
@@ -340,7 +340,7 @@ def test_rogan_gladen_bounds_hold_every_corner_and_the_inside(
     specificity: tuple[float, float],
     where: tuple[float, float, float],
 ) -> None:
-    box = [Bounds(*sorted(pair)) for pair in (observed, [0.55 + x * 0.45 for x in sensitivity], [0.55 + x * 0.45 for x in specificity])]  # fmt: skip  # noqa: E501
+    box = [Bounds(*sorted(pair)) for pair in (observed, [0.55 + x * 0.45 for x in sensitivity], [0.55 + x * 0.45 for x in specificity])]  # fmt: skip
     point = [side.lower + (side.upper - side.lower) * at for side, at in zip(box, where, strict=True)]
     limits = b.rogan_gladen_bounds(box[0], sensitivity=box[1], specificity=box[2])
     inside = b.rogan_gladen(min(1, point[0]), sensitivity=min(1, point[1]), specificity=min(1, point[2]))

@@ -38,7 +38,7 @@ every_index = pytest.mark.parametrize("index", INDICES.values(), ids=INDICES.key
 
 THIRD, HALF, TWO_THIRDS = Fraction(1, 3), Fraction(1, 2), Fraction(2, 3)
 
-# METHOD, section 1.6: HHI, unbiased, S, effective number, entropy, D1, normalised, Gini, Theil; then
+# Computed by hand and by other programs: HHI, unbiased, S, effective number, entropy, D1, normalised, Gini, Theil; then
 # the Nakamoto coefficients at 1/3, 1/2 and 2/3.
 TABLE = {
     "three": (

@@ -31,7 +31,7 @@ def test_wilson_ends_are_the_shares_that_a_score_test_just_accepts(
 
 
 def test_wilson_for_the_share_of_three_clouds() -> None:
-    """METHOD, section 2.1: of 17,354 nodes 21.99 %, plus or minus 0.6 points if they were independent."""
+    """Of 17,354 nodes 21.99 %, plus or minus 0.6 points if they were independent."""
     interval = i.wilson_interval(3816, 17354)
     assert (interval.lower, interval.upper) == pytest.approx((0.2138, 0.2261), abs=5e-5)
 
@@ -115,7 +115,7 @@ def critical(width: float, se: float, confidence: float = 0.95) -> float:
 
 
 def test_imbens_manski_falls_from_a_two_sided_to_a_one_sided_interval() -> None:
-    """METHOD, section 2.2: c is 1.960 for bounds of no width and 1.645 for wide ones."""
+    """The constant c is 1.960 for bounds of no width and 1.645 for wide ones."""
     assert critical(0.0, 0.01) == pytest.approx(1.959964, abs=1e-6)
     assert critical(0.3, 0.01) == pytest.approx(1.644854, abs=1e-6)
     widths = [critical(width, 0.01) for width in (0, 0.002, 0.005, 0.01, 0.02, 0.05)]

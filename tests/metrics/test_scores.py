@@ -242,7 +242,7 @@ def test_the_default_line_has_five_indices_and_every_metric_adds_all_of_the_meth
 
 
 def test_further_indices_agree_with_the_published_vector() -> None:
-    """METHOD §1.6, first row: 50, 30, 20."""
+    """Computed by hand: 50, 30, 20."""
     scores = measure(distribution(("a", 50, 0), ("b", 30, 0), ("c", 20, 0)), every_metric=True).scores
     expected = {
         "hhi": 0.38,
@@ -266,7 +266,7 @@ def test_further_indices_agree_with_the_published_vector() -> None:
 
 
 def test_ties_at_a_threshold_are_no_majority_and_are_two_thirds() -> None:
-    """METHOD §1.3: exactly 1/3 offline still finalises, exactly 2/3 may finalise a bad chain."""
+    """Exactly 1/3 offline still finalises, exactly 2/3 may finalise a bad chain."""
     scores = measure(distribution(("a", 1, 0), ("b", 1, 0), ("c", 1, 0)), every_metric=True).scores
     assert [scores[name].value for name in NAKAMOTO_THRESHOLDS] == [2, 2, 2]
     assert measure(distribution(("a", 1, 0), ("b", 1, 0))).scores["nakamoto"].value == 2

@@ -254,7 +254,7 @@ def exports(of: Audit) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("unit", [Unit.ADDRESS, Unit.PREFIX])
 def test_no_export_of_the_shipped_snapshot_holds_an_address(unit: Unit) -> None:
-    """METHOD §9.7."""
+    """No export holds an address (docs/ethics.md)."""
     audited = audit(load_population("ethereum"), unit=unit, replicates=0, every_metric=True)
     for name, text in exports(audited):
         assert len(text) > 100

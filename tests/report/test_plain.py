@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from concentra.report.plain import MAX_CELL, MAX_NAME, clean, spreadsheet_safe
+from concentra.report.plain import MAX_CELL, MAX_NAME, clean, exported, spreadsheet_safe, without_addresses
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,22 @@ def test_a_cell_holds_no_more_than_a_spreadsheet_reads() -> None:
 @given(st.text(max_size=50))
 def test_no_cell_starts_like_a_formula(text: str) -> None:
     assert not spreadsheet_safe(text).startswith(("=", "+", "-", "@"))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("nodes-203.0.113.7.txt", "nodes-(address).txt"),
+        ("[2001:db8::1]:30303", "[(address)]:30303"),
+        ("2001:db8:0:0:0:0:0:1 and ::1", "(address) and (address)"),
+        ("at 12:30:45 of 1.2.3", "at 12:30:45 of 1.2.3"),
+        ("version 999.1.2.3", "version 999.1.2.3"),
+    ],
+)
+def test_no_address_stays_in_an_exported_text(text: str, shown: str) -> None:
+    assert without_addresses(text) == exported(text) == shown
+
+
+@given(st.ip_addresses(), st.sampled_from(["{}", "nodes {} seen", "[{}]", "a={},b"]))
+def test_any_address_in_any_place_is_replaced(address: object, frame: str) -> None:
+    assert str(address) not in without_addresses(frame.format(address))

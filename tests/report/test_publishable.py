@@ -49,7 +49,7 @@ def test_small_cells_outside_hosting_are_merged(
 
 
 def test_the_smallest_cell_is_ten_units() -> None:
-    """METHOD §6, rule 3."""
+    """docs/ethics.md, "Small cells"."""
     assert SMALL_CELL == 10
 
 

@@ -97,3 +97,21 @@ def test_the_unit_is_that_which_is_given(nodes: str) -> None:
     by_address = check(nodes, (rule,), policy="policy", today=TODAY)
     by_prefix = check(nodes, (rule,), policy="policy", today=TODAY, unit=Unit.PREFIX)
     assert (by_address.overall, by_prefix.overall) == (Outcome.BROKEN, Outcome.KEPT)
+
+
+@pytest.mark.parametrize(
+    ("entity", "hint"),
+    [("hetzer", "did you mean hetzner?"), ("as64500", None), ("AS0", None)],
+)
+def test_a_rule_on_a_provider_that_nobody_knows_is_refused(entity: str, hint: str | None, nodes: str) -> None:
+    rule = Rule(metric=Metric.SHARE, entity=entity, max=0.3)
+    with pytest.raises(PolicyError, match=f"no provider is called '{entity}'") as caught:
+        check(nodes, [rule], policy="test", today=date(2026, 1, 1))
+    if hint is not None:
+        assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("entity", ["aws", "AS64500"])
+def test_a_rule_on_a_known_provider_that_was_not_seen_is_judged(entity: str, nodes: str) -> None:
+    rule = Rule(metric=Metric.SHARE, entity=entity, max=0.3)
+    assert check(nodes, [rule], policy="test", today=date(2026, 1, 1)).checks[0].lower == 0

@@ -74,6 +74,8 @@ def _judge(rule: Rule, audit: Audit, today: date) -> Check:
         if audit.population.as_of is None:
             return _undetermined(rule, "the population carries no date")
         days = float((today - min(audit.population.as_of, audit.maps_as_of)).days)
+        if days < 0:
+            return _undetermined(rule, "the data are dated in the future")
         return _compare(rule, days, days)
     cell = audit.cell(rule.axis, rule.denominator)
     if not cell.scores:

@@ -27,7 +27,7 @@ NAKAMOTO_THRESHOLDS: dict[str, tuple[Fraction, bool, str]] = {
     "nakamoto_third": (Fraction(1, 3), True, "> 1/3"),
     "nakamoto_two_thirds": (Fraction(2, 3), False, "≥ 2/3"),
 }
-"""Threshold, whether it must be exceeded, and how that is printed (METHOD §1.3)."""
+"""Threshold, whether it must be exceeded, and how that is printed (docs/method.md)."""
 
 _OF_ATTRIBUTED = "over attributed units"
 
@@ -71,7 +71,7 @@ def measure(distribution: Distribution, resampled: Ints | None = None, *, every_
         Counts over resampled clusters, those of possible units included and unattributed units in the
         last column.
     every_metric : bool
-        Whether to add the indices beyond the default line (METHOD §1.5).
+        Whether to add the indices beyond the default line.
     """
     if distribution.total + distribution.possible == 0:
         return Cell(distribution=distribution, scores={})

@@ -64,10 +64,10 @@ HOSTED_KINDS = frozenset({Kind.HOSTING, Kind.EDGE})
 """The kinds that the denominator `Denominator.HOSTED` counts."""
 
 PUBLISHABLE_KINDS = frozenset({Kind.HOSTING, Kind.EDGE})
-"""Kinds whose small cells may be published: METHOD §6 merges small cells of everything else."""
+"""Kinds whose small cells may be published: small cells of everything else are merged (docs/ethics.md)."""
 
 SMALL_CELL = 10
-"""Cells of access networks with fewer units than this are merged in every export (METHOD §6, rule 3)."""
+"""Cells of access networks with fewer units than this are merged in every export (docs/ethics.md)."""
 
 
 class Basis(StrEnum):

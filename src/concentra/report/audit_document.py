@@ -13,7 +13,7 @@ from typing import Any
 from concentra import __version__
 from concentra.model.audit import Audit, Cell, Score
 from concentra.model.provenance import Source
-from concentra.report.plain import clean
+from concentra.report.plain import exported
 from concentra.report.publishable import publishable_conflicts, publishable_names, publishable_rows
 
 SCHEMA = "concentra-audit/1"
@@ -35,17 +35,17 @@ def audit_document(audit: Audit, *, made_at: datetime, command: str) -> Document
     return {
         "schema": SCHEMA,
         "tool": {"name": "concentra", "version": __version__},
-        "command": clean(command, limit=1000),
+        "command": exported(command, limit=1000),
         "made_at": made_at.isoformat(timespec="seconds"),
-        "subject": clean(audit.subject),
-        "title": clean(audit.title),
+        "subject": exported(audit.subject),
+        "title": exported(audit.title),
         "unit": audit.unit.value,
         "unit_totals": {unit.value: total for unit, total in audit.unit_totals.items()},
         "unavailable_units": {unit.value: reason for unit, reason in audit.unavailable_units.items()},
         "population": source_document(audit.population),
         "maps_as_of": audit.maps_as_of.isoformat(),
         "maps": [source_document(source) for source in audit.maps],
-        "notes": [clean(note, limit=1000) for note in audit.notes],
+        "notes": [exported(note, limit=1000) for note in audit.notes],
         "funnel": list(funnel_rows(audit)),
         "cells": [_cell(cell) for cell in audit.cells],
         "conflicts": list(conflict_rows(audit)),
@@ -65,14 +65,14 @@ def audit_document(audit: Audit, *, made_at: datetime, command: str) -> Document
 def source_document(source: Source) -> Document:
     """Return one source with its date and licence."""
     return {
-        "name": clean(source.name),
-        "publisher": clean(source.publisher, limit=200),
+        "name": exported(source.name),
+        "publisher": exported(source.publisher, limit=200),
         "as_of": source.as_of.isoformat() if source.as_of else None,
-        "licence": clean(source.licence),
-        "url": None if source.url is None else clean(source.url, limit=1000),
-        "sha256": None if source.sha256 is None else clean(source.sha256),
+        "licence": exported(source.licence),
+        "url": None if source.url is None else exported(source.url, limit=1000),
+        "sha256": None if source.sha256 is None else exported(source.sha256),
         "rows": source.rows,
-        "limits": [clean(limit, limit=1000) for limit in source.limits],
+        "limits": [exported(limit, limit=1000) for limit in source.limits],
     }
 
 
@@ -110,11 +110,11 @@ def funnel_rows(audit: Audit) -> Iterator[Document]:
     """Yield one row for each step, with what it dropped by reason."""
     for step in audit.funnel:
         yield {
-            "step": clean(step.name),
+            "step": exported(step.name),
             "left": step.left,
-            "unit": clean(step.unit),
-            "dropped": {clean(reason): count for reason, count in step.dropped.items()},
-            "note": None if step.note is None else clean(step.note, limit=1000),
+            "unit": exported(step.unit),
+            "dropped": {exported(reason): count for reason, count in step.dropped.items()},
+            "note": None if step.note is None else exported(step.note, limit=1000),
         }
 
 
@@ -123,9 +123,9 @@ def conflict_rows(audit: Audit) -> Iterator[Document]:
     for conflict in publishable_conflicts(audit.conflicts):
         yield {
             "about": conflict.about,
-            "followed": conflict.followed,
+            "followed": exported(conflict.followed),
             "followed_basis": conflict.followed_basis,
-            "rejected": conflict.rejected,
+            "rejected": exported(conflict.rejected),
             "rejected_basis": conflict.rejected_basis,
             "unit": audit.unit.value,
             "units": conflict.units,
@@ -152,8 +152,8 @@ def _share_rows_of(cell: Cell) -> Iterator[Document]:
     for row in publishable_rows(distribution):
         lower, upper = distribution.share_bounds(*row.members)
         yield {
-            "entity": row.id,
-            "name": clean(row.name),
+            "entity": exported(row.id),
+            "name": exported(row.name),
             "entities": len(row.members),
             "units": row.units,
             "units_possible": row.possible,
@@ -175,6 +175,6 @@ def _score(score: Score, names: frozenset[str]) -> Document:
         "upper": score.upper,
         "low": score.low,
         "high": score.high,
-        "who": [entity if entity in names else "(not named)" for entity in score.who],
+        "who": [exported(entity) if entity in names else "(not named)" for entity in score.who],
         "definition": score.definition,
     }

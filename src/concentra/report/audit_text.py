@@ -240,7 +240,7 @@ def _regions_of(audit: Audit) -> Mapping[str, str]:
 
 
 def _figures(audit: Audit, width: int) -> Iterator[RenderableType]:
-    """Yield the default line of every cell (METHOD §1.5): a table where it fits, else paragraphs."""
+    """Yield the default line of every cell: a table where it fits, else paragraphs."""
     cells = [cell for cell in audit.cells if cell.scores]
     if width >= WIDE:
         yield _table(cells)
@@ -411,8 +411,8 @@ def _legend(audit: Audit) -> Iterator[str]:
         dealt = "" if sampling.blocks is None else f" dealt into {sampling.blocks:,} blocks"
         yield (
             f"sampling    {sampling.confidence * 100:.0f} % interval, {sampling.replicates:,} resamplings "
-            f"of {sampling.clusters:,} /24 and /48{dealt} (seed {sampling.seed}): would another crawl of this "
-            "kind agree? It does not say how far the crawl is from the network"
+            f"of {sampling.clusters:,} /24 and /48{dealt} (seed {sampling.seed}): would another crawl of "
+            "this kind agree? It does not say how far the crawl is from the network"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 POINTS = 10_000
-"""HHI is stored in [0, 1] and printed in points (METHOD §1.2)."""
+"""HHI is stored in [0, 1] and printed in points."""
 
 
 def percent(value: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from concentra import __version__
 from concentra.gate.judge import Check, Gate
 from concentra.report.audit_document import source_document
-from concentra.report.plain import clean
+from concentra.report.plain import exported
 
 SCHEMA = "concentra-check/1"
 
@@ -20,14 +20,14 @@ def gate_document(gate: Gate, *, made_at: datetime, command: str) -> Mapping[str
     return {
         "schema": SCHEMA,
         "tool": {"name": "concentra", "version": __version__},
-        "command": clean(command, limit=1000),
+        "command": exported(command, limit=1000),
         "made_at": made_at.isoformat(timespec="seconds"),
-        "subject": clean(audit.subject),
+        "subject": exported(audit.subject),
         "unit": audit.unit.value,
         "n": audit.unit_totals[audit.unit],
         "population": source_document(audit.population),
         "maps_as_of": audit.maps_as_of.isoformat(),
-        "policy": clean(gate.policy),
+        "policy": exported(gate.policy),
         "overall": gate.overall.value,
         "checks": [_check(check) for check in gate.checks],
     }
@@ -39,7 +39,7 @@ def _check(check: Check) -> Mapping[str, Any]:
         "metric": rule.metric.value,
         "axis": rule.axis.value,
         "denominator": rule.denominator.value,
-        "entity": None if rule.entity is None else clean(rule.entity),
+        "entity": None if rule.entity is None else exported(rule.entity),
         "max": rule.max,
         "min": rule.min,
         "level": rule.level.value,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import unicodedata
 
 MAX_NAME = 80
@@ -9,6 +11,8 @@ MAX_NAME = 80
 
 MAX_CELL = 32_767
 """What a cell of the common spreadsheets holds."""
+
+_MAYBE_ADDRESS = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+")
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -31,6 +35,34 @@ def clean(text: str, *, limit: int = MAX_NAME) -> str:
     )
     shown = " ".join(kept.split())
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def exported(text: str, *, limit: int = MAX_NAME) -> str:
+    """Return `text` as a document that leaves the machine may hold it: clean, and without addresses."""
+    return clean(without_addresses(text), limit=limit)
+
+
+def without_addresses(text: str) -> str:
+    """Return `text` with every IP address in it replaced: file names become titles, and titles are exported.
+
+    Examples
+    --------
+    >>> without_addresses("nodes-203.0.113.7.txt and [2001:db8::1]:30303")
+    'nodes-(address).txt and [(address)]:30303'
+    """
+    return _MAYBE_ADDRESS.sub(_hidden, text)
+
+
+def _hidden(match: re.Match[str]) -> str:
+    """Return what stands for a match: a full stop or colon after an address is no part of it."""
+    found = match[0]
+    for core in (found, found.rstrip("."), found.rstrip(".:")):
+        try:
+            ipaddress.ip_address(core)
+        except ValueError:
+            continue
+        return "(address)" + found[len(core) :]
+    return found
 
 
 def spreadsheet_safe(text: str) -> str:

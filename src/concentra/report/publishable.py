@@ -1,4 +1,4 @@
-"""What of a distribution may leave the machine: METHOD §6, rule 3, in one place for every format.
+"""What of a distribution may leave the machine, in one place for every format (docs/ethics.md).
 
 A cell of fewer than `SMALL_CELL` units that holds a unit outside hosting and edge networks could point
 to somebody's home, so all such cells of a distribution are merged into one row that names nobody.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 
+from concentra.adapters import map_files
+from concentra.adapters.data_files import maps_directory
 from concentra.gate.judge import Gate, judge
 from concentra.gate.policy import PolicyError, Rule, decode_policy
 from concentra.model.axes import Axis, Denominator, Unit
@@ -13,6 +17,8 @@ from concentra.workflows.audit import audit
 from concentra.workflows.subjects import load_population
 
 DEFAULT_POLICY = Path("concentra.toml")
+
+_AS_IDENTIFIER = re.compile(r"AS[1-9][0-9]{0,9}")
 
 
 def read_policy(path: Path | None) -> tuple[tuple[Rule, ...], str]:
@@ -56,6 +62,7 @@ def check(
     Sampling intervals are not drawn: a rule is judged by the bounds of the figure, which hold without
     any assumption.
     """
+    _check_entities(rules, maps)
     population = load_population(subject, column=column, as_of=as_of, progress=progress)
     result = audit(
         population,
@@ -68,3 +75,21 @@ def check(
         progress=stage,
     )
     return judge(rules, result, policy=policy, today=today)
+
+
+def _check_entities(rules: Sequence[Rule], maps: Path | None) -> None:
+    """Refuse a rule on a provider or company that nobody knows: a misspelt one would always be kept."""
+    named = [rule for rule in rules if rule.entity is not None and rule.axis in {Axis.PROVIDER, Axis.PARENT}]
+    if not named:
+        return
+    table = map_files.load(maps or maps_directory()).providers
+    known = {*table.by_id, *table.parents}
+    for rule in named:
+        if rule.entity not in known and not _AS_IDENTIFIER.fullmatch(str(rule.entity)):
+            near = get_close_matches(str(rule.entity), known, n=1)
+            hint = (
+                f"did you mean {near[0]}?"
+                if near
+                else "concentra audit prints the identifiers; or AS and a number"
+            )
+            raise PolicyError(str(rule), f"no {rule.axis.value} is called {rule.entity!r}", hint)

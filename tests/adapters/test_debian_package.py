@@ -119,6 +119,11 @@ def test_a_package_that_is_cut_anywhere_is_malformed() -> None:
             read_member(PACKAGE[:cut], PATH)
 
 
+def test_a_download_that_was_cut_is_called_so() -> None:
+    with pytest.raises(MalformedSource, match=r"data\.tar\.xz is cut short"):
+        read_member(PACKAGE[:-20], PATH)
+
+
 def test_a_tar_that_is_cut_anywhere_before_the_end_of_the_file_is_malformed() -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:

@@ -76,7 +76,7 @@ def small_maps() -> Maps:
         published_v6=published_v6,
         records=records,
         as_names=compile_as_names({64496: "Beispiel", 64497: "例え株式会社"}),
-        hosting_lists={64496: ("list-a", "list-b"), 64511: ("list-b",)},
+        hosting_lists={64511: ("list-b",), 64496: ("list-a", "list-b")},
         providers=decode_providers(PROVIDERS),
         sources=(SOURCE,),
         as_of=date(2026, 1, 2),
@@ -120,6 +120,14 @@ def test_the_same_maps_give_the_same_bytes_with_their_rows_counted() -> None:
         "published.v6.start.npy": 3, "published.v6.record.npy": 3,
         "published.records.csv": 2, "hosting_asns.csv": 2,
     }  # fmt: skip
+
+
+def test_small_tables_are_written_in_order() -> None:
+    files = map_files.serialise(small_maps())
+    assert files["hosting_asns.csv"][0] == b"asn,list-a,list-b\n64496,1,1\n64511,0,1\n"
+    assert files["published.records.csv"][0] == (
+        b'provider,kind,region,service,country\ncloud,edge,,,\ncloud,hosting,eu-1,"vm, large",DE\n'
+    )
 
 
 def test_columns_are_mapped_and_cannot_be_written(saved: Path) -> None:

@@ -190,6 +190,26 @@ def test_a_range_and_its_registry_that_agree_on_the_country_are_no_disagreement(
     assert (found.country, found.country_basis, found.contradictions) == ("US", Basis.PUBLISHED_RANGE, ())
 
 
+@pytest.mark.parametrize(
+    ("address", "region"),
+    [
+        ("192.0.1.255", None),
+        ("192.0.2.0", "cloud/eu-1"),
+        ("192.0.2.63", "cloud/eu-1"),
+        ("192.0.2.64", "cloud/us-1"),
+        ("192.0.2.127", "cloud/us-1"),
+        ("192.0.2.191", "cloud/eu-1"),
+        ("192.0.2.192", None),
+        ("2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", None),
+        ("2001:db8::", "cloud/eu-1"),
+        ("2001:db8:fff:ffff:ffff:ffff:ffff:ffff", "cloud/eu-1"),
+        ("2001:db8:1000::", None),
+    ],
+)
+def test_a_range_holds_its_first_and_its_last_address(address: str, region: str | None) -> None:
+    assert of(address).region == region
+
+
 def test_an_edge_has_no_region_and_the_registrys_country() -> None:
     found = of("203.0.113.1")
     assert (found.provider, found.kind, found.kind_basis, found.region, found.service) == (
@@ -329,6 +349,7 @@ def test_clusters_are_the_24s_and_the_48s() -> None:
     assert clusters[4] == clusters[5]
     assert clusters[5] != clusters[6]
     assert set(clusters[:4]).isdisjoint(clusters[4:])
+    assert clusters[:4] == [0, 0, 1, 2]  # numbered, so that what is sampled depends on order alone
 
 
 @pytest.mark.parametrize(

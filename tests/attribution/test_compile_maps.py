@@ -146,6 +146,27 @@ def test_equal_records_are_one() -> None:
     assert len(records) == 1
 
 
+def test_records_are_numbered_in_order_of_everything_they_say() -> None:
+    """Records that tie would be numbered in the order of a set, which differs from process to process."""
+    fields = [
+        {"provider": provider, "region": region, "service": service, "kind": kind, "country": country}
+        for provider in ("a", "b")
+        for region in (None, "eu-1")
+        for service in (None, "vm")
+        for kind in (Kind.EDGE, Kind.HOSTING)
+        for country in (None, "DE", "NL")
+    ]
+    records = [PublishedRecord(**one) for one in fields]  # type: ignore[arg-type]
+    prefixes = [
+        prefix(
+            f"192.0.2.{host}/32",
+            **{name: getattr(record, name) for name in ("provider", "region", "service", "kind", "country")},
+        )
+        for host, record in enumerate(random.Random(5).sample(records, len(records)))
+    ]
+    assert list(compile_published(prefixes, {})[2]) == records
+
+
 def test_more_records_than_16_bits_hold_are_refused() -> None:
     with pytest.raises(MalformedSource, match="65536 distinct records"):
         compile_published([prefix("192.0.2.0/24", service=str(number)) for number in range(1 << 16)], {})

@@ -203,6 +203,22 @@ def test_ipv4_is_kept_out_of_the_ipv6_ranges() -> None:
     assert database.v4.asn.tolist() == [64496, 64497, 64496]
 
 
+def test_columns_have_the_types_that_addresses_are_searched_in() -> None:
+    database = decode(encode(NETWORKS))
+    assert (database.v4.start.dtype, database.v6.start.dtype) == (np.dtype(np.uint32), np.dtype("S16"))
+    for ranges in (database.v4, database.v6):
+        assert (ranges.asn.dtype, ranges.country.dtype) == (np.dtype(np.uint32), np.dtype("S2"))
+
+
+@pytest.mark.parametrize("country", ["AZ", "ZA"])
+def test_a_country_may_hold_the_first_and_the_last_letter(country: str) -> None:
+    assert decode(encode([("192.0.2.0/24", 64496, country)])).v4.country.tolist() == [
+        b"",
+        country.encode(),
+        b"",
+    ]
+
+
 def test_header_says_when_and_under_which_licence() -> None:
     database = decode(encode(NETWORKS))
     assert (database.created_at, database.licence) == (CREATED, LICENCE)
@@ -251,6 +267,9 @@ MALFORMED: list[tuple[str, bytes, str]] = [
     ("branches-that-join", encode([], tree=[*MAPPED, [97, 97, NONE], [0, 0, NONE]]), "loops"),
     ("branches-that-join-again-and-again", encode([], tree=FAN), "loops"),
     ("deeper-than-ipv4", encode([], tree=[*MAPPED, *([node + 1, 0, NONE] for node in range(96, 140)), [0, 0, NONE]]), "deeper"),
+    ("child-just-beyond-the-tree", encode(NETWORKS, tree=[[1, len(TREE), NONE], *TREE[1:]]), "points outside the tree"),
+    ("network-just-beyond-the-file", encode(NETWORKS, networks_length=12 * 7), "network that is not in the file"),
+    ("created-in-the-year-10000", encode(NETWORKS, created_at=253_402_300_800), "no date"),
     ("created-after-the-year-9999", encode(NETWORKS, created_at=1 << 62), "no date"),
     ("licence-beyond-the-strings", encode(NETWORKS, licence=10_000), "does not end"),
     ("licence-without-end", encode(NETWORKS, pool_length=20), "does not end"),

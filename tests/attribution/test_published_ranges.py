@@ -232,7 +232,7 @@ def test_an_edge_service_of_aws_has_no_region_even_where_the_file_names_one(serv
     ],
 )
 def test_geofeed_line(line: str, region: str | None, country: str | None) -> None:
-    found = list(geofeed("linode", f"# comment\r\n{line}\r\n\r\n".encode()))
+    found = list(geofeed("linode", f"# comment\r\n{line}\r\n \t\r\n\r\n".encode()))
     assert found == [prefix("linode", ("192.0.2.0/24", HOSTING, region, None, country))]
 
 

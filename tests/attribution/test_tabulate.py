@@ -192,6 +192,7 @@ def test_columns_count_what_the_entities_hold(table: Table, axis: Axis, denomina
     column = result.column_of_key[attributed.key] if len(attributed.key) else np.zeros(0, np.int64)
     inside = column >= 0
     counts = np.bincount(column[inside], attributed.weight[inside], minlength=len(entities) + 1)
+    assert len(counts) == result.columns
     assert counts[:-1].tolist() == [entity.units + entity.possible for entity in entities]
     unknown = (
         result.distribution.unknown

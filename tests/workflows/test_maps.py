@@ -219,6 +219,9 @@ def test_every_file_is_in_provenance_with_its_digest_rows_and_licence(
     files = contents(tmp_path / "maps")
     assert found.output == built.outputs
     assert {output.file for output in found.output} == files.keys() - {map_files.PROVENANCE}
+    tables, by_hand = found.output[:-3], found.output[-3:]
+    assert [output.file for output in tables] == sorted(output.file for output in tables)
+    assert [output.file for output in by_hand] == ["providers.toml", "regions.toml", "sources.toml"]
     for output in found.output:
         assert output.sha256 == hashlib.sha256(files[output.file]).hexdigest(), output.file
     by_file = {output.file: (output.rows, output.sources, output.licence) for output in found.output}

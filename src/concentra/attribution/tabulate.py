@@ -50,6 +50,8 @@ class _Coded:
     """The entities of one axis, numbered in the order of their identifiers."""
 
     ids: Sequence[str]
+    names: Sequence[str]
+    """Their names for people."""
     code: Ints
     """Number of each attribution's entity, or `NOBODY`."""
 
@@ -97,7 +99,7 @@ class Tabulator:
         entities = tuple(
             Entity(
                 id=coded.ids[entity],
-                name=self._name(coded, entity),
+                name=coded.names[entity],
                 units=sure,
                 possible=unsure,
                 publishable=public,
@@ -125,7 +127,8 @@ class Tabulator:
             ids = sorted({entity for entity in entities if entity is not None})
             number: dict[str | None, int] = {entity: code for code, entity in enumerate(ids)}
             number[None] = NOBODY
-            self._coded[axis] = _Coded(ids, np.array([number[entity] for entity in entities], np.int64))
+            code = np.array([number[entity] for entity in entities], np.int64)
+            self._coded[axis] = _Coded(ids, [self._name(identifier) for identifier in ids], code)
         return self._coded[axis]
 
     def _by_entity(self, coded: _Coded, chosen: Mask) -> Ints:
@@ -171,9 +174,8 @@ class Tabulator:
             possible_unattributed=possible_unattributed,
         )
 
-    def _name(self, coded: _Coded, entity: int) -> str:
+    def _name(self, identifier: str) -> str:
         """Return the name for people: curated, else as the registry has it."""
-        identifier = coded.ids[entity]
         name = self._providers.name_of(identifier)
         if name == identifier and identifier.startswith("AS"):
             return self._organisations.get(identifier, identifier)

@@ -74,7 +74,7 @@ def encode(header: SnapshotHeader, addresses: WeightedAddresses) -> bytes:
         f"{ipaddress.IPv6Address(bytes(first).ljust(16, bytes(1)))}/{_V6_LENGTH},{count}\n"
         for first, count in zip(prefixes.v6, prefixes.v6_weight, strict=True)
     ]
-    comments = "".join(f"# {line}".rstrip() + "\n" for line in toml_text(header).splitlines())
+    comments = "".join(f"# {line}".rstrip() + "\n" for line in toml_text(header).rstrip("\n").split("\n"))
     return MAGIC + f"{VERSION}\n{comments}".encode() + _COLUMNS + "".join(rows).encode()
 
 
@@ -92,7 +92,7 @@ def decode(data: bytes, subject: str) -> tuple[SnapshotHeader, Population]:
         raise UnreadableFile(subject, f"wanted a snapshot of version {VERSION}", "update concentra")
     try:
         text = "\n".join(
-            line.removeprefix("#").removeprefix(" ") for line in described.decode("utf-8").splitlines()
+            line.removeprefix("#").removeprefix(" ") for line in described.decode("utf-8").split("\n")
         )
         header = msgspec.toml.decode(text, type=SnapshotHeader)
         counted = _rows(body)
@@ -102,6 +102,7 @@ def decode(data: bytes, subject: str) -> tuple[SnapshotHeader, Population]:
         subject=subject,
         title=header.title,
         source=header.source,
+        aggregated=True,
         units={Unit.ADDRESS: counted, Unit.PREFIX: prefixes_of(counted)},
         unavailable={Unit.NODE: "the source carries no node identities"},
         funnel=header.funnel,

@@ -74,5 +74,7 @@ class Population:
     """The other units, each with the reason."""
     funnel: tuple[FunnelStep, ...]
     """From rows read to distinct units, in order."""
+    aggregated: bool = False
+    """Whether addresses are known by their /24 or /48 only."""
     notes: tuple[str, ...] = ()
     """What a reader of the figures must know about how they were collected or read."""

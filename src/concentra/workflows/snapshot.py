@@ -29,6 +29,14 @@ class BadNetworkName(UsageProblem):
         super().__init__(f"a network's name is lower-case letters, digits and hyphens, got {network!r}")
 
 
+class AlreadyAggregated(UsageProblem):
+    """A snapshot of a snapshot would claim that aggregating cost nothing."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(f"{file} is a snapshot already: it holds prefixes, not addresses")
+        self.hint = "make the snapshot from the node file itself"
+
+
 def make_snapshot(
     file: str, source: Source, *, network: str, title: str, column: str | None = None
 ) -> tuple[str, bytes, AggregationCost]:
@@ -45,7 +53,9 @@ def make_snapshot(
     """
     if not _NETWORK.fullmatch(network):
         raise BadNetworkName(network)
-    population = load_population(file, column=column, as_of=source.as_of)
+    population = load_population(file, column=column)
+    if population.aggregated:
+        raise AlreadyAggregated(population.subject)
     addresses = population.units[Unit.ADDRESS]
     maps = map_files.load(maps_directory())
     cost = AggregationCost(addresses=addresses.total, maps_as_of=maps.as_of, moved=_moved(addresses, maps))

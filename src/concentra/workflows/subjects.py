@@ -104,6 +104,8 @@ def _from_stream(stream: NodeStream, subject: str, column: str | None, as_of: da
     title = "standard input" if subject == "-" else Path(subject).name
     head = stream.read(len(snapshots.MAGIC))
     if snapshots.is_snapshot(head):
+        if as_of is not None:
+            raise UndatedPopulation(title)
         return snapshots.decode(head + stream.read(MAX_SNAPSHOT), subject)[1]
     sightings = read_node_file(Rejoined(head, stream), title, column=column)
     day = modified_on(subject) if as_of is None else as_of

@@ -1,4 +1,4 @@
-"""Where an audit spends its time, beside the plain way of doing each stage.
+"""What three stages of an audit cost for each address, beside the plain way of doing the same.
 
     python benchmarks/bench_stages.py [--addresses 2000000]
 

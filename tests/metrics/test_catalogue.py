@@ -17,7 +17,9 @@ NOT_INDICES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("module", ["concentration", "bounds", "intervals", "bootstrap"])
+@pytest.mark.parametrize(
+    "module", ["concentration", "bounds", "membership", "intervals", "bootstrap", "scores"]
+)
 def test_the_catalogue_names_every_public_function(module: str) -> None:
     tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
     public = {

@@ -22,7 +22,7 @@ from concentra.model.axes import Axis, Unit
 from concentra.model.population import IPV6_BYTES, FunnelStep, WeightedAddresses
 from concentra.model.provenance import Source
 from concentra.workflows.snapshot import BadNetworkName, make_snapshot
-from concentra.workflows.subjects import UndatedPopulation, UnknownSubject
+from concentra.workflows.subjects import UnknownSubject
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -277,7 +277,7 @@ def test_a_missing_node_file_is_an_unknown_subject(tmp_path: Path) -> None:
 
 
 def test_a_shipped_network_is_a_snapshot_already() -> None:
-    with pytest.raises(UndatedPopulation):
+    with pytest.raises(UsageProblem, match="ethereum is a snapshot already"):
         make_snapshot("ethereum", SOURCE, network="net", title="T")
 
 

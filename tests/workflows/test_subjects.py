@@ -254,5 +254,5 @@ def test_a_path_that_cannot_be_a_file_is_refused(inside: Path, name: str) -> Non
 def test_a_snapshot_file_carries_its_own_date_too(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_bytes(SNAPSHOT)
-    with pytest.raises(UndatedPopulation, match="mine.csv carries its own date"):
+    with pytest.raises(UndatedPopulation, match=r"mine\.csv carries its own date"):
         load_population(str(file), as_of=date(2026, 1, 1))

@@ -132,7 +132,10 @@ def _addresses_step(sightings: Sightings, addresses: int) -> FunnelStep:
 
 
 def _address_of_nodes(nodes: Iterable[NodeSighting]) -> Mapping[bytes, IPAddress]:
-    """Return for each node the address of its newest record; of several, IPv4 first, then the first seen."""
+    """Return for each node the address of its newest record that has a public one, IPv4 before IPv6.
+
+    Of records equally new the first one seen counts.
+    """
     newest: dict[bytes, tuple[int, IPAddress]] = {}
     for node in nodes:
         public = [address for address in node.addresses if not _is_special(address)]

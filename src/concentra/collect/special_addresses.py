@@ -1,7 +1,8 @@
 """Addresses that nobody on the public internet can be reached at, each with the reason.
 
 The blocks are those of IANA's special-purpose address registries (RFC 6890 and its successors) that
-are not globally reachable, and multicast. An address in one of them says nothing about who hosts it.
+are not globally reachable, multicast, and the blocks of translators (6to4, NAT64). An address in one
+of them says nothing about who hosts it.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ class Check:
     """Smallest value that the figure could have; None where it cannot be told at all."""
     upper: float | None
     margin: float | None
-    """How far the worse end of the figure lies on the right side of the limit; negative on the wrong one."""
+    """How far the figure lies on the right side of the limit, negative on the wrong one: its worse end, or
+    its better end if the rule is broken."""
     reason: str = ""
     """Why it is undetermined."""
 

@@ -26,7 +26,9 @@ value over every way to fill the gaps: `share_bounds`, `concentration_ratio_boun
 `closed_set_hhi_bounds`, `effective_number_bounds`, `entropy_bounds`, `nakamoto_bounds`. An
 `Assumption` narrows them and is printed with the result: `unknown_like_known`, `rest_below_smallest`
 (`rest_below_smallest_share` for a named set) and `unreachable_not_more_cloud`. `rogan_gladen` and
-`rogan_gladen_bounds` undo known misclassification.
+`rogan_gladen_bounds` undo known misclassification. Where it is unknown besides whether units belong to
+the denominator at all, `uncertain_membership` (in `membership`) bounds the same indices. `scores` puts
+the indices of one distribution together: `measure`, and `with_intervals` for its sampling intervals.
 
 Chance comes last, being the smallest error of a crawl. `intervals`: `wilson_interval` for one share,
 `goodman_intervals` for several at once, `simpson_variance` for the unbiased HHI and

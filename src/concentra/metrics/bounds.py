@@ -643,6 +643,7 @@ def rogan_gladen_bounds(
     >>> round(limits.lower, 4), round(limits.upper, 4)
     (0.2353, 0.3529)
     """
+    # Of all corners this one alone can be no better than a coin; asking there raises if it is.
     rogan_gladen(observed.lower, sensitivity=sensitivity.lower, specificity=specificity.lower)
     return Bounds(
         rogan_gladen(observed.lower, sensitivity=sensitivity.upper, specificity=specificity.lower),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -96,19 +96,27 @@ class Distribution:
         An entity that was not seen has nothing but what is unattributed. Completions that leave every
         unit out have no shares and are set aside; an empty denominator is a ZeroDivisionError.
         """
-        if not self.total + self.possible:
+        return next(self.share_bounds_of_each([identifiers]))
+
+    def share_bounds_of_each(self, sets: Iterable[Sequence[str]]) -> Iterator[tuple[float, float]]:
+        """Yield what `share_bounds` returns for each set of entities, having added up the whole once."""
+        total, possible, free = self.total, self.possible, self.free
+        if not total + possible:
             raise ZeroDivisionError("an empty denominator has no shares")
-        named = [entity for entity in self.entities if entity.id in identifiers]
-        groups = {identifier.partition("/")[0] for identifier in identifiers}
-        near = [part for part in self.confined if part.group in groups]
-        units, possible = sum(entity.units for entity in named), sum(entity.possible for entity in named)
-        could_join = self.free + sum(part.units + part.possible for part in near)
-        could_grow = possible + self.possible_unattributed + sum(part.possible for part in near)
-        least, most = self.total + self.possible - possible, self.total + could_grow
-        return (
-            units / least if least else 1.0,  # no one else can have a unit
-            (units + possible + could_join) / most if most else 0.0,  # only others can have one
-        )
+        entity_of = {entity.id: entity for entity in self.entities}
+        confined_to = {part.group: part for part in self.confined}
+        for identifiers in sets:
+            named = [entity_of[name] for name in {*identifiers} & entity_of.keys()]
+            groups = {identifier.partition("/")[0] for identifier in identifiers}
+            near = [confined_to[group] for group in groups & confined_to.keys()]
+            units, maybe = sum(entity.units for entity in named), sum(entity.possible for entity in named)
+            could_join = free + sum(part.units + part.possible for part in near)
+            could_grow = maybe + self.possible_unattributed + sum(part.possible for part in near)
+            least, most = total + possible - maybe, total + could_grow
+            yield (
+                units / least if least else 1.0,  # no one else can have a unit
+                (units + maybe + could_join) / most if most else 0.0,  # only others can have one
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

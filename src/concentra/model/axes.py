@@ -67,7 +67,7 @@ PUBLISHABLE_KINDS = frozenset({Kind.HOSTING, Kind.EDGE})
 """Kinds whose small cells may be published: small cells of everything else are merged (docs/ethics.md)."""
 
 SMALL_CELL = 10
-"""Cells of access networks with fewer units than this are merged in every export (docs/ethics.md)."""
+"""Cells of other kinds, or of unknown ones, with fewer units are merged in exports (docs/ethics.md)."""
 
 
 class Basis(StrEnum):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -18,6 +17,7 @@ from concentra.report.audit_document import (
     score_rows,
     share_rows,
 )
+from concentra.report.json_text import json_text
 from concentra.report.plain import spreadsheet_safe
 
 MANIFEST = "manifest.json"
@@ -94,7 +94,7 @@ def audit_csv(audit: Audit, *, made_at: datetime, command: str) -> Mapping[str, 
             for name, data in tables.items()
         ],
     }
-    tables[MANIFEST] = (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+    tables[MANIFEST] = json_text(manifest).encode("utf-8")
     return tables
 
 

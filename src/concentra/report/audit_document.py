@@ -148,9 +148,11 @@ def _cell(cell: Cell) -> Document:
 
 
 def _share_rows_of(cell: Cell) -> Iterator[Document]:
-    distribution = cell.distribution
-    for row in publishable_rows(distribution):
-        lower, upper = distribution.share_bounds(*row.members)
+    rows = publishable_rows(cell.distribution)
+    if not rows:
+        return
+    bounds = cell.distribution.share_bounds_of_each(row.members for row in rows)
+    for row, (lower, upper) in zip(rows, bounds, strict=True):
         yield {
             "entity": exported(row.id),
             "name": exported(row.name),

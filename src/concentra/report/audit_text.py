@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from concentra.metrics.concentration import hhi_label
+from concentra.metrics.scores import DEFAULT_METRICS
 from concentra.model.audit import Audit, Cell, Distribution, Score
 from concentra.model.axes import Axis, Denominator, Unit
 from concentra.report.figures import bar, number_range, percent, percent_range, points_range
@@ -41,7 +42,6 @@ NAME_WIDTH = 26
 """Longer names are cut; below 12 columns for them the counts make room."""
 REGIONS_WIDTH = 16
 REGIONS_SHOWN = 3
-DEFAULT_LINE = ("share", "top3", "hhi", "effective", "nakamoto")
 
 
 def render_audit(audit: Audit, *, width: int, colour: bool, top: int = 10) -> str:
@@ -274,11 +274,11 @@ def _table(cells: Sequence[Cell]) -> Table:
             f"  of {distribution.denominator.value}",
             _size(distribution),
             "" if coverage is None else percent(coverage),
-            *(_bounds(scores[metric]) for metric in DEFAULT_LINE),
+            *(_bounds(scores[metric]) for metric in DEFAULT_METRICS),
             Text(", ".join(clean(identifier) for identifier in scores["top3"].who) or "nobody known"),
         )
         if scores["share"].low is not None:
-            intervals = [_interval(scores[metric]) for metric in DEFAULT_LINE[:4]]
+            intervals = [_interval(scores[metric]) for metric in DEFAULT_METRICS[:4]]
             table.add_row(*(Text(text, style="dim") for text in ("    sampling", "", "", *intervals)))
     return table
 
@@ -334,7 +334,7 @@ def _range(metric: str, lower: float, upper: float) -> str:
 
 
 def _further_lines(cell: Cell) -> Iterator[str]:
-    further = [score for metric, score in cell.scores.items() if metric not in DEFAULT_LINE]
+    further = [score for metric, score in cell.scores.items() if metric not in DEFAULT_METRICS]
     for score in further:
         yield f"  {score.metric:21} {_further(score):>10}  {score.definition}".rstrip()
     if further:

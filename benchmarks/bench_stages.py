@@ -2,8 +2,9 @@
 
     python benchmarks/bench_stages.py [--addresses 2000000]
 
-Each stage stands beside `ipaddress`, dictionaries or a search over shuffled questions on a sample of the
-same input; figures are nanoseconds an address, and the ratio is that of the medians of one run.
+Each stage stands beside `ipaddress`, a search over shuffled addresses or a draw of every cluster, some of
+them on a sample of the same input; figures are nanoseconds an address, and the ratio is that of the
+medians of one run.
 """
 
 from __future__ import annotations

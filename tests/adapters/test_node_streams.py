@@ -3,11 +3,9 @@
 import gzip
 import hashlib
 import io
-import os
 import random
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from concentra.adapters import node_streams
-from concentra.adapters.node_streams import NodeStream, modified_on, open_node_file
+from concentra.adapters.node_streams import NodeStream, open_node_file
 from concentra.errors import UnreadableFile
 
 TEXT = "".join(f"192.0.2.{number}\n" for number in range(256)).encode()
@@ -186,23 +184,3 @@ def test_an_error_of_the_disk_while_reading_is_unreadable(tmp_path: Path) -> Non
         patch.setattr(Path, "open", lambda *_: Failing(TEXT))
         with pytest.raises(UnreadableFile, match="Input/output error"), open_node_file(str(path)) as stream:
             read_all(stream, 64)
-
-
-def test_the_day_of_the_last_change_is_that_of_utc(tmp_path: Path) -> None:
-    path = tmp_path / "nodes"
-    path.touch()
-    for moment in (datetime(2026, 1, 1, 0, 30, tzinfo=UTC), datetime(2026, 1, 1, 23, 30, tzinfo=UTC)):
-        os.utime(path, (moment.timestamp(), moment.timestamp()))
-        assert modified_on(str(path)) == date(2026, 1, 1)
-
-
-def test_standard_input_has_no_day_and_neither_has_a_file_from_beyond_the_calendar(tmp_path: Path) -> None:
-    path = tmp_path / "nodes"
-    path.touch()
-    os.utime(path, (10**13, 10**13))
-    assert modified_on("-") is None
-    if path.stat().st_mtime > 10**12:  # some file systems store no such year and clip it
-        assert modified_on(str(path)) is None
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "stat", lambda _: os.stat_result((0,) * 7 + (0, 10**13, 0)))
-        assert modified_on(str(path)) is None

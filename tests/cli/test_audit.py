@@ -135,7 +135,10 @@ def test_all_three_units_stand_side_by_side(here: Run, tmp_path: Path) -> None:
         assert document["unit"] == unit
         assert document["unit_totals"] == {"node": 5, "address": 2, "prefix": 2}
     text = here("audit", "nodes", "--unit", "node").stdout
-    lines = {line.split()[0]: line for line in text[text.index("Counted otherwise") :].splitlines()[1:4]}
+    lines = {
+        line.split()[0]: line
+        for line in text[text.index("The largest providers of all, counted otherwise") :].splitlines()[1:4]
+    }
     assert {unit: line.split()[1] for unit, line in lines.items()} == {
         "node": "5",
         "address": "2",

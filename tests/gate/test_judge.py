@@ -178,9 +178,10 @@ def test_an_entity_that_was_never_seen_has_no_share_where_everything_is_attribut
     assert verdict(share(minimum=0.01, entity="never seen"), audit(4, 6)).outcome is BROKEN
 
 
-def test_a_share_of_units_that_are_all_possible_can_be_judged() -> None:
+def test_a_denominator_that_may_be_empty_is_undetermined() -> None:
     check = verdict(share(0.5, entity="maybe"), audit(possible=7))
-    assert (check.lower, check.upper, check.outcome) == (1.0, 1.0, BROKEN)
+    assert (check.lower, check.upper, check.outcome) == (None, None, UNDETERMINED)
+    assert check.reason == "it is not known whether any unit is all"
 
 
 def gate(*checks: tuple[Outcome, Level]) -> Gate:

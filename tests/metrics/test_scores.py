@@ -315,3 +315,48 @@ def test_there_is_no_interval_where_a_replicate_drew_nothing() -> None:
 
 def without_interval(score: Score) -> Score:
     return Score(metric=score.metric, value=score.value, lower=score.lower, upper=score.upper, who=score.who)
+
+
+def closed_completions(
+    counts: dict[str, int], closed: Sequence[str], certain: int, possible: int
+) -> Iterator[list[int]]:
+    """Yield every division of the free units among the closed set, the possible ones in or out."""
+    for places in product(closed, repeat=certain):
+        for others in product([None, *closed], repeat=possible):
+            chosen = [*places, *(place for place in others if place is not None)]
+            yield [counts.get(entity, 0) + chosen.count(entity) for entity in closed]
+
+
+@pytest.mark.parametrize("closed", [("edge", "hosting"), ("access", "edge", "hosting")], ids=len)
+@pytest.mark.parametrize("certain", [0, 1, 3])
+@pytest.mark.parametrize("possible", [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    "seen", [{}, {"hosting": 2}, {"hosting": 4, "edge": 1}, {"hosting": 2, "edge": 2}], ids=str
+)
+def test_unattributed_units_of_a_closed_set_go_nowhere_else(
+    closed: tuple[str, ...], certain: int, possible: int, seen: dict[str, int]
+) -> None:
+    cell = measure(
+        Distribution(
+            axis=Axis.KIND,
+            denominator=Denominator.HOSTED,
+            entities=tuple(Entity(id=name, name=name, units=units) for name, units in seen.items()),
+            unattributed={"kind of network unknown": certain} if certain else {},
+            possible_unattributed=possible,
+            closed=closed,
+        ),
+        np.ones((3, len(seen) + 1), np.int64),
+    )
+    if not seen and not certain and not possible:
+        assert cell.scores == {}
+        return
+    every = [counts for counts in closed_completions(seen, closed, certain, possible) if any(counts)]
+    for metric, index in (
+        ("share", c.largest_share),
+        ("top3", lambda counts: c.concentration_ratio(counts, 3)),
+        ("hhi", c.herfindahl_hirschman_index),
+        ("nakamoto", c.nakamoto_coefficient),
+    ):
+        values = [index(counts) for counts in every]
+        assert (cell.scores[metric].lower, cell.scores[metric].upper) == (min(values), max(values)), metric
+    assert cell.scores["share"].low is None

@@ -100,15 +100,30 @@ def test_the_unit_is_that_which_is_given(nodes: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("entity", "hint"),
-    [("hetzer", "did you mean hetzner?"), ("as64500", None), ("AS0", None)],
+    ("axis", "entity", "hint"),
+    [
+        (Axis.PROVIDER, "hetzer", "did you mean hetzner?"),
+        (Axis.PROVIDER, "as64500", None),
+        (Axis.PROVIDER, "AS0", None),
+        (Axis.ASN, "24940", None),
+        (Axis.ASN, "AS2494O", None),
+        (Axis.COUNTRY, "de", None),
+        (Axis.REGION, "aws/us-east1", "did you mean aws/us-east-1?"),
+        (Axis.KIND, "hostng", "did you mean hosting?"),
+    ],
 )
-def test_a_rule_on_a_provider_that_nobody_knows_is_refused(entity: str, hint: str | None, nodes: str) -> None:
-    rule = Rule(metric=Metric.SHARE, entity=entity, max=0.3)
-    with pytest.raises(PolicyError, match=f"no provider is called '{entity}'") as caught:
+def test_a_rule_on_what_cannot_be_is_refused(axis: Axis, entity: str, hint: str | None, nodes: str) -> None:
+    rule = Rule(metric=Metric.SHARE, axis=axis, entity=entity, max=0.3)
+    with pytest.raises(PolicyError, match=f"no {axis.value} is called '{entity}'") as caught:
         check(nodes, [rule], policy="test", today=date(2026, 1, 1))
     if hint is not None:
         assert caught.value.hint == hint
+
+
+def test_a_rule_on_a_number_of_a_curated_provider_names_that_provider(nodes: str) -> None:
+    rule = Rule(metric=Metric.SHARE, entity="AS16509", max=0.3)
+    with pytest.raises(PolicyError, match="AS16509 is a number of aws"):
+        check(nodes, [rule], policy="test", today=date(2026, 1, 1))
 
 
 @pytest.mark.parametrize("entity", ["aws", "AS64500"])

@@ -9,7 +9,6 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -102,13 +101,3 @@ def open_node_file(path: str, progress: Callable[[int], None] = lambda _: None) 
             yield NodeStream(raw, path, progress)
     except OSError as error:
         raise UnreadableFile(path, error.strerror or str(error)) from error
-
-
-def modified_on(path: str) -> date | None:
-    """Return the day on which a file was last written, UTC; None for standard input or a day out of range."""
-    if path == "-":
-        return None
-    try:
-        return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC).date()
-    except (ValueError, OverflowError):
-        return None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from concentra.attribution.attribute import AttributedUnits
 from concentra.attribution.providers import ProviderTable
 from concentra.model.audit import Confined, Conflict, Distribution, Entity
-from concentra.model.axes import HOSTED_KINDS, PUBLISHABLE_KINDS, Axis, Denominator
+from concentra.model.axes import HOSTED_KINDS, PUBLISHABLE_KINDS, Axis, Denominator, Kind
 
 UNKNOWN_ENTITY: Mapping[Axis, str] = {
     Axis.PROVIDER: "no announced prefix",
@@ -171,6 +171,7 @@ class Tabulator:
                 for group, (sure, maybe) in sorted(confined.items())
             ),
             confined_reason=reason if confined else "",
+            closed=_closed(axis, denominator),
             possible_unattributed=possible_unattributed,
         )
 
@@ -180,6 +181,12 @@ class Tabulator:
         if name == identifier and identifier.startswith("AS"):
             return self._organisations.get(identifier, identifier)
         return name
+
+
+def _closed(axis: Axis, denominator: Denominator) -> tuple[str, ...]:
+    if axis is not Axis.KIND:
+        return ()
+    return tuple(kind.value for kind in Kind if denominator is not Denominator.HOSTED or kind in HOSTED_KINDS)
 
 
 def conflicts(attributed: AttributedUnits) -> tuple[Conflict, ...]:

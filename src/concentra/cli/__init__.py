@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
@@ -18,7 +17,6 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_UNDETERMINED = 3
 EXIT_BROKEN = 10
-EXIT_INTERRUPTED = 130
 
 COMMANDS = ("audit", "check", "maps", "snapshot", "schema")
 
@@ -82,7 +80,10 @@ def options(
 
 
 def main() -> NoReturn:
-    """Run the command line; a `ConcentraError` becomes its message, its hint and an exit code."""
+    """Run the command line; a `ConcentraError` becomes its message, its hint and an exit code.
+
+    An interrupt (130) and a reader that leaves early (1) are typer's to handle.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -93,10 +94,4 @@ def main() -> NoReturn:
         if error.hint:
             typer.echo(f"  hint: {printable(error.hint)}", err=True)
         sys.exit(EXIT_USAGE if isinstance(error, UsageProblem) else EXIT_FAILED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone; so do we
-        sys.exit(EXIT_FAILED)
-    except KeyboardInterrupt:
-        typer.echo("concentra: interrupted", err=True)
-        sys.exit(EXIT_INTERRUPTED)
     sys.exit(0)

@@ -30,20 +30,28 @@ def audit(
     subject: Annotated[
         str,
         typer.Argument(
-            help="A network (ethereum), a node file of any known form, or - for stdin.", show_default=False
+            help="A network (ethereum), a file of addresses, enode URLs, ENRs, CSV or nodes.json, or -.",
+            show_default=False,
         ),
     ],
-    unit: Annotated[Unit, typer.Option(help="What one count stands for.")] = Unit.ADDRESS,
+    unit: Annotated[
+        Unit, typer.Option(metavar="UNIT", help="What one count stands for: node, address or prefix.")
+    ] = Unit.ADDRESS,
     axis: Annotated[
         list[Axis],
         typer.Option(
-            help="Along which property; may be given several times.",
-            show_default="provider, asn, region, country, kind",
+            metavar="AXIS",
+            help="Along which property: provider, parent, asn, region, country or kind; may be repeated.",
+            show_default="all but parent",
         ),
     ] = list(DEFAULT_AXES),  # noqa: B006
     denominator: Annotated[
         list[Denominator],
-        typer.Option(help="Out of which whole; may be given several times.", show_default="all, hosted"),
+        typer.Option(
+            metavar="WHOLE",
+            help="Out of which whole: all, hosted or attributed; may be repeated.",
+            show_default="all and hosted",
+        ),
     ] = list(DEFAULT_DENOMINATORS),  # noqa: B006
     column: Annotated[
         Optional[str],
@@ -51,7 +59,12 @@ def audit(
     ] = None,
     as_of: Annotated[
         Optional[datetime],
-        typer.Option(formats=["%Y-%m-%d"], help="When the file's nodes were seen.", show_default=False),
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="Day on which the file's nodes were seen; a file carries none.",
+            show_default=False,
+        ),
     ] = None,
     maps: Annotated[
         Optional[Path],
@@ -65,7 +78,9 @@ def audit(
     all_metrics: Annotated[
         bool, typer.Option("--all-metrics", help="Add every index, not only the default line.")
     ] = False,
-    top: Annotated[int, typer.Option(min=1, max=1000, help="How many of the largest to list.")] = 10,
+    top: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="N", help="How many of the largest to list.")
+    ] = 10,
     csv: Annotated[
         Optional[Path],
         typer.Option(
@@ -78,7 +93,7 @@ def audit(
         bool,
         typer.Option("--json", help="Print one JSON document (`concentra schema audit`) instead of text."),
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sampling intervals.")] = 20251020,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the sampling intervals.")] = 20251020,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress; with --csv, no report either.")
     ] = False,

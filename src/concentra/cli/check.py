@@ -80,18 +80,25 @@ def check(
         Optional[str],
         typer.Option(
             metavar="DAYS",
-            help="Age of population and maps, 90d; beyond it, undetermined.",
+            help="Age of the population and of the origin-AS map, 90d; beyond it, undetermined.",
             show_default=False,
         ),
     ] = None,
-    unit: Annotated[Unit, typer.Option(help="What one count stands for.")] = Unit.ADDRESS,
+    unit: Annotated[
+        Unit, typer.Option(metavar="UNIT", help="What one count stands for: node, address or prefix.")
+    ] = Unit.ADDRESS,
     column: Annotated[
         Optional[str],
         typer.Option(help="CSV column of the addresses, by name or number.", show_default=False),
     ] = None,
     as_of: Annotated[
         Optional[datetime],
-        typer.Option(formats=["%Y-%m-%d"], help="When the file's nodes were seen.", show_default=False),
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="Day on which the file's nodes were seen; a file carries none.",
+            show_default=False,
+        ),
     ] = None,
     maps: Annotated[
         Optional[Path],

@@ -27,7 +27,10 @@ def snapshot(
     ],
     title: Annotated[str, typer.Option(help="What the population is, for people.", show_default=False)],
     as_of: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="When the nodes were seen.", show_default=False)
+        datetime,
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="When the nodes were seen.", show_default=False
+        ),
     ],
     publisher: Annotated[str, typer.Option(help="Who published them.", show_default=False)],
     licence: Annotated[str, typer.Option(help="Under which terms (SPDX).", show_default=False)],

@@ -75,12 +75,14 @@ def _judge(rule: Rule, audit: Audit, today: date) -> Check:
         if audit.population.as_of is None:
             return _undetermined(rule, "the population carries no date")
         days = float((today - min(audit.population.as_of, audit.maps_as_of)).days)
-        if days < 0:
+        if audit.population.as_of > today:
             return _undetermined(rule, "the data are dated in the future")
         return _compare(rule, days, days)
     cell = audit.cell(rule.axis, rule.denominator)
     if not cell.scores:
         return _undetermined(rule, f"no unit is {rule.denominator.value}")
+    if not cell.distribution.total:
+        return _undetermined(rule, f"it is not known whether any unit is {rule.denominator.value}")
     if rule.metric is Metric.COVERAGE:
         coverage = cell.distribution.coverage
         return (

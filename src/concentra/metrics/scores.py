@@ -77,8 +77,11 @@ def measure(distribution: Distribution, resampled: Ints | None = None, *, every_
         return Cell(distribution=distribution, scores={})
     whole = [entity.units + entity.possible for entity in distribution.entities]
     apart = distribution.free + sum(part.units + part.possible for part in distribution.confined)
-    reading = any_completion(whole, apart)
-    least, most = _least_concentrated(distribution, apart), _most_concentrated(distribution)
+    reading = (
+        any_completion(_spread(distribution), 0) if distribution.closed else any_completion(whole, apart)
+    )
+    least = reading if distribution.closed else _least_concentrated(distribution, apart)
+    most = _most_concentrated(distribution)
     # Who: as large as the reading has them, which is not the order of the distribution.
     ranked = sorted(distribution.entities, key=lambda entity: entity.units + entity.possible, reverse=True)
     ids = tuple(entity.id for entity in ranked)
@@ -121,9 +124,34 @@ def measure(distribution: Distribution, resampled: Ints | None = None, *, every_
 
 
 def with_intervals(cell: Cell, resampled: Ints) -> Cell:
-    """Return the cell with sampling intervals, where an index has one; `resampled` is that of `measure`."""
+    """Return the cell with sampling intervals, where an index has one; `resampled` is that of `measure`.
+
+    A closed set of entities has none: its reading spreads the unattributed units anew in each replicate.
+    """
+    if cell.distribution.closed:
+        return cell
     scores = {metric: _with_interval(score, resampled) for metric, score in cell.scores.items()}
     return replace(cell, scores=scores)
+
+
+def _spread(distribution: Distribution) -> list[int]:
+    """Return the least concentrated counts of a closed set: unattributed units go where there are fewest.
+
+    Those that are left when all are equal raise one entity above the others, so they are left out, if they
+    may be.
+    """
+    seen = {entity.id: entity.units for entity in distribution.entities}
+    counts = sorted(seen.get(identifier, 0) for identifier in distribution.closed)
+    free = distribution.free
+    for level in range(1, len(counts)):
+        step = min((counts[level] - counts[0]) * level, free)
+        share, left = divmod(step, level)
+        counts[:level] = [count + share + (position < left) for position, count in enumerate(counts[:level])]
+        free -= step
+    share, left = divmod(free, len(counts))
+    if left <= distribution.possible_unattributed and (share or any(counts)):
+        left = 0
+    return [count + share + (position < left) for position, count in enumerate(counts)]
 
 
 def _least_concentrated(distribution: Distribution, apart: int) -> Completions | MembershipBounds:

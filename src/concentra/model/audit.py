@@ -52,6 +52,8 @@ class Distribution:
     """Units that could belong to any entity of one group, and to none outside it."""
     confined_reason: str = ""
     """Why their entity is unknown."""
+    closed: tuple[str, ...] = ()
+    """Identifiers of all entities that there can be, seen or not; empty where there may be others."""
     possible_unattributed: int = 0
     """Units of which neither the entity is known nor whether they belong to the denominator."""
 

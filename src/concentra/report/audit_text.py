@@ -41,6 +41,8 @@ BAR_WIDTH = 14
 NAME_WIDTH = 26
 """Longer names are cut; below 12 columns for them the counts make room."""
 REGIONS_WIDTH = 16
+NO_SHARE = "–"
+"""Printed where an entity has no unit in the denominator, or the denominator none for certain."""
 REGIONS_SHOWN = 3
 
 
@@ -75,9 +77,9 @@ def render_audit(audit: Audit, *, width: int, colour: bool, top: int = 10) -> st
 
 def _blocks(audit: Audit, width: int, top: int) -> Iterator[RenderableType]:
     yield _headline(audit)
-    yield _wrapped(_source_lines(audit), width)
-    yield Text()
     yield _wrapped([_lead(audit)], width, hanging="")
+    yield Text()
+    yield _wrapped(_source_lines(audit), width)
     yield Text()
     ranked = next((cell for cell in audit.cells if cell.distribution.axis is Axis.PROVIDER), audit.cells[0])
     yield from _ranking(audit, ranked.distribution.axis, width, top)
@@ -113,17 +115,22 @@ def _lead(audit: Audit) -> str:
         f"{_share_of(other.distribution, largest.id)} of {other.distribution.denominator.value}"
         for other in audit.cells
         if other.distribution.axis is distribution.axis
+        and _share_of(other.distribution, largest.id) != NO_SHARE
     ]
     return (
         f"The largest {distribution.axis.value} is {clean(largest.id)}: {', '.join(shares)}; "
-        f"the three largest hold {_bounds(cell.scores['top3'])} of {distribution.denominator.value}; "
-        f"that is as concentrated as {_bounds(cell.scores['effective'])} equal {ENTITIES[distribution.axis]}."
+        f"the three largest hold {_bounds(cell.scores['top3'])} of {distribution.denominator.value}, "
+        f"as concentrated as {_bounds(cell.scores['effective'])} equal {ENTITIES[distribution.axis]}."
     )
 
 
 def _source_lines(audit: Audit) -> Iterator[str]:
     source = audit.population
     yield f"source   {clean(source.publisher, limit=200)} ({clean(source.licence)})"
+    dates = sorted(source.as_of for source in audit.maps if source.as_of)
+    if dates:
+        oldest, newest = dates[0].isoformat(), dates[-1].isoformat()
+        yield f"maps     origin AS of {_day(audit.maps_as_of)}; sources of {oldest} to {newest} (--json)"
     for limit in source.limits:
         yield f"limit    {clean(limit, limit=1000)}"
     yield f"funnel   {_funnel(audit)}"
@@ -219,8 +226,8 @@ def _ranking_rows(cells: Sequence[Cell], entities: str, top: int) -> Iterator[li
 
 
 def _share_of(distribution: Distribution, identifier: str) -> str:
-    if not any(entity.id == identifier for entity in distribution.entities):
-        return "–"
+    if not distribution.total or not any(entity.id == identifier for entity in distribution.entities):
+        return NO_SHARE
     return percent_range(*distribution.share_bounds(identifier))
 
 
@@ -371,7 +378,7 @@ def _unknown(audit: Audit) -> Iterator[str]:
 
 def _units(audit: Audit, width: int) -> Iterator[RenderableType]:
     """Yield the same population counted under every unit, since the order of the hosts changes with it."""
-    yield Text("Counted otherwise", style="bold")
+    yield Text("The largest providers of all, counted otherwise", style="bold")
     lines = []
     for unit in Unit:
         if unit in audit.unit_totals:

@@ -10,15 +10,17 @@ from pathlib import Path
 
 from concentra.adapters import map_files
 from concentra.adapters.data_files import maps_directory
+from concentra.attribution.maps import Maps
 from concentra.gate.judge import Gate, judge
 from concentra.gate.policy import PolicyError, Rule, decode_policy
-from concentra.model.axes import Axis, Denominator, Unit
+from concentra.model.axes import Axis, Denominator, Kind, Unit
 from concentra.workflows.audit import audit
 from concentra.workflows.subjects import load_population
 
 DEFAULT_POLICY = Path("concentra.toml")
 
-_AS_IDENTIFIER = re.compile(r"AS[1-9][0-9]{0,9}")
+_AS_IDENTIFIER = re.compile(r"AS([1-9][0-9]{0,9})")
+_COUNTRY = re.compile(r"[A-Z]{2}")
 
 
 def read_policy(path: Path | None) -> tuple[tuple[Rule, ...], str]:
@@ -78,18 +80,42 @@ def check(
 
 
 def _check_entities(rules: Sequence[Rule], maps: Path | None) -> None:
-    """Refuse a rule on a provider or company that nobody knows: a misspelt one would always be kept."""
-    named = [rule for rule in rules if rule.entity is not None and rule.axis in {Axis.PROVIDER, Axis.PARENT}]
+    """Refuse a rule on an entity that cannot be: a misspelt one would always be kept."""
+    named = [rule for rule in rules if rule.entity is not None]
     if not named:
         return
-    table = map_files.load(maps or maps_directory()).providers
-    known = {*table.by_id, *table.parents}
+    loaded = map_files.load(maps or maps_directory())
     for rule in named:
-        if rule.entity not in known and not _AS_IDENTIFIER.fullmatch(str(rule.entity)):
-            near = get_close_matches(str(rule.entity), known, n=1)
-            hint = (
-                f"did you mean {near[0]}?"
-                if near
-                else "concentra audit prints the identifiers; or AS and a number"
-            )
-            raise PolicyError(str(rule), f"no {rule.axis.value} is called {rule.entity!r}", hint)
+        entity = str(rule.entity)
+        problem = _problem(rule.axis, entity, loaded)
+        if problem is not None:
+            near = get_close_matches(entity, _known(rule.axis, loaded), n=1)
+            hint = f"did you mean {near[0]}?" if near else "concentra audit prints the identifiers"
+            raise PolicyError(str(rule), problem, hint)
+
+
+def _problem(axis: Axis, entity: str, maps: Maps) -> str | None:
+    """Return why nothing on `axis` can be called `entity`, or None if something can."""
+    number = _AS_IDENTIFIER.fullmatch(entity)
+    curated = maps.providers.by_asn.get(int(number[1])) if number else None
+    if axis in {Axis.PROVIDER, Axis.PARENT} and curated:
+        return f"{entity} is a number of {curated.id}, and counted there"
+    fits = {
+        Axis.PROVIDER: number is not None,
+        Axis.PARENT: number is not None,
+        Axis.ASN: number is not None,
+        Axis.COUNTRY: _COUNTRY.fullmatch(entity) is not None,
+    }
+    return None if fits.get(axis) or entity in _known(axis, maps) else f"no {axis.value} is called {entity!r}"
+
+
+def _known(axis: Axis, maps: Maps) -> set[str]:
+    match axis:
+        case Axis.PROVIDER | Axis.PARENT:
+            return {*maps.providers.by_id, *maps.providers.parents}
+        case Axis.REGION:
+            return {f"{record.provider}/{record.region}" for record in maps.records if record.region}
+        case Axis.KIND:
+            return {kind.value for kind in Kind}
+        case Axis.ASN | Axis.COUNTRY:
+            return set()

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from concentra.adapters.data_files import snapshots_directory
-from concentra.adapters.node_streams import NodeStream, modified_on, open_node_file
+from concentra.adapters.node_streams import NodeStream, open_node_file
 from concentra.collect import snapshots
 from concentra.collect.node_files import read_node_file
 from concentra.collect.population import population_of
@@ -21,8 +21,7 @@ from concentra.model.provenance import Source
 MAX_SNAPSHOT = 1024**3
 
 UNRECORDED = "how the file was collected is not recorded: which network, which fork, who was reachable"
-UNDATED = "the file carries no date: its last change stands in (--as-of names the right day)"
-DATELESS = "nothing says when the nodes were seen (--as-of names the day)"
+UNDATED = "the file carries no date; --as-of names the day on which its nodes were seen"
 
 
 class UnknownSubject(UsageProblem):
@@ -60,12 +59,13 @@ def load_population(
     Parameters
     ----------
     subject : str
-        A network (the newest snapshot shipped with concentra), the path of a node file, or ``-``.
+        A network (the newest snapshot shipped with concentra), the path of a node file, or ``-``. A
+        file called like a network is named by a path: ``./ethereum``.
     column : str, optional
         CSV column that holds the addresses.
     as_of : date, optional
-        When the file's observations were made; without it the file's modification day stands in, and
-        the report says so.
+        When the file's observations were made; without it they are undated. The day on which the file
+        was written tells nothing: a copy is always new.
     progress : callable
         Told how many bytes were read.
 
@@ -74,7 +74,7 @@ def load_population(
     UnknownSubject, UnreadableFile
     """
     shipped = shipped_snapshots()
-    if subject in shipped and not Path(subject).is_file():
+    if subject in shipped:
         if as_of is not None:
             raise UndatedPopulation(subject)
         with open_node_file(str(shipped[subject]), progress) as stream:
@@ -108,14 +108,13 @@ def _from_stream(stream: NodeStream, subject: str, column: str | None, as_of: da
             raise UndatedPopulation(title)
         return snapshots.decode(head + stream.read(MAX_SNAPSHOT), subject)[1]
     sightings = read_node_file(Rejoined(head, stream), title, column=column)
-    day = modified_on(subject) if as_of is None else as_of
     source = Source(
         name=title,
-        publisher="the user",
-        as_of=day,
-        licence="the user's",
+        publisher="not stated",
+        as_of=as_of,
+        licence="not stated",
         rows=sightings.rows,
-        limits=(UNRECORDED,) if as_of else (DATELESS if day is None else UNDATED, UNRECORDED),
+        limits=(UNRECORDED,) if as_of else (UNDATED, UNRECORDED),
     )
     population = population_of(sightings, source, subject=title, title=f"{title} ({sightings.format})")
     return replace(population, source=replace(source, sha256=stream.sha256))

@@ -320,3 +320,12 @@ def test_no_conflict_where_all_sources_agree() -> None:
 def test_every_axis_has_a_reason_for_the_unknown() -> None:
     reasons: Mapping[Axis, str] = UNKNOWN_ENTITY
     assert set(reasons) == set(Axis)
+
+
+@given(tables, axes, st.integers(1, 4))
+def test_the_largest_of_all_are_the_first_entities_of_the_table(table: Table, axis: Axis, count: int) -> None:
+    entities = [
+        entity for entity in tabulated(table, axis, Denominator.ALL).distribution.entities if entity.units
+    ]
+    largest = Tabulator(units(table), TABLE).largest(axis, count)
+    assert [entity for entity in largest if entity.units] == entities[:count]

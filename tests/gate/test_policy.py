@@ -39,8 +39,27 @@ def refused(text: str | bytes) -> PolicyError:
 
 @pytest.mark.parametrize("metric", list(Metric))
 def test_every_metric_takes_a_limit(metric: Metric) -> None:
-    assert rule(f'metric = "{metric.value}"\nmax = 1') == Rule(metric=metric, max=1.0)
-    assert rule(f'metric = "{metric.value}"\nmin = 0') == Rule(metric=metric, min=0.0)
+    if metric is not Metric.COVERAGE:
+        assert rule(f'metric = "{metric.value}"\nmax = 1') == Rule(metric=metric, max=1.0)
+    if metric is not Metric.AGE:
+        assert rule(f'metric = "{metric.value}"\nmin = 0') == Rule(metric=metric, min=0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param('metric = "age"\nmin = 3', "age goes with max", id="no younger than"),
+        pytest.param('metric = "coverage"\nmax = 0.9', "coverage goes with min", id="no better known than"),
+        pytest.param(
+            'metric = "hhi"\nmin = 0.3\nmax = 0.2',
+            "nothing is at least 0.3 and at most 0.2",
+            id="nothing fits",
+        ),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(text: str, says: str) -> None:
+    with pytest.raises(PolicyError, match=says):
+        rule(text)
 
 
 def test_a_rule_is_about_the_provider_of_all_and_fails_unless_it_says_otherwise() -> None:
@@ -85,7 +104,7 @@ def test_a_policy_without_rules_has_none(text: str) -> None:
         pytest.param("share", '"0.33"', 0.33, id="text"),
         pytest.param("share", "1", 1.0, id="integer"),
         pytest.param("share", "0", 0.0, id="nothing at all is a limit"),
-        pytest.param("coverage", '"100%"', 1.0, id="all of it"),
+        pytest.param("top3", '"100%"', 1.0, id="all of it"),
         pytest.param("hhi", '"18%"', 0.18, id="HHI in percent"),
         pytest.param("age", '"90d"', 90.0, id="days"),
         pytest.param("age", '"90"', 90.0, id="days without a unit"),

@@ -94,6 +94,11 @@ def test_no_address_stays_in_an_exported_text(text: str, shown: str) -> None:
     assert without_addresses(text) == exported(text) == shown
 
 
+@pytest.mark.parametrize("invisible", ["\u200b", "\u202e", "\x00", "\u00ad"])
+def test_an_address_with_something_invisible_in_it_is_no_less_an_address(invisible: str) -> None:
+    assert exported(f"nodes-203.0.{invisible}113.7.txt") == "nodes-(address).txt"
+
+
 @given(st.ip_addresses(), st.sampled_from(["{}", "nodes {} seen", "[{}]", "a={},b"]))
 def test_any_address_in_any_place_is_replaced(address: object, frame: str) -> None:
     assert str(address) not in without_addresses(frame.format(address))

@@ -214,7 +214,7 @@ def test_progress_names_the_stages(small: Population) -> None:
     assert set(told) >= {"attributing", "measuring"}
 
 
-# The shipped snapshot, as counted before concentra was: 17,356 rows, AWS 17.8 % of all, top three AWS, Hetzner, OVH.
+# The shipped snapshot, as its publisher's fields have it: 17,356 rows, AWS 17.8 % of all, top three AWS, Hetzner, OVH.
 
 
 def test_ethereum_is_led_by_aws_hetzner_and_ovh(ethereum: Audit) -> None:
@@ -245,7 +245,7 @@ def test_ethereum_adds_up_on_every_axis(ethereum: Audit) -> None:
         assert 0 < hhi.lower <= hhi.value <= hhi.upper <= 1
 
 
-def test_ethereum_is_what_method_says_of_its_hhi_and_its_hosted_part(ethereum: Audit) -> None:
+def test_ethereum_is_what_was_counted_before_of_its_hhi_and_its_hosted_part(ethereum: Audit) -> None:
     # The same count had 565 points of all with string-matched companies, and 56.1 % hosted, 60.6 % curated.
     hhi = ethereum.cell(Axis.PROVIDER, Denominator.ALL).scores["hhi"]
     assert hhi.value is not None

@@ -108,6 +108,8 @@ def test_the_unit_is_that_which_is_given(nodes: str) -> None:
         (Axis.ASN, "24940", None),
         (Axis.ASN, "AS2494O", None),
         (Axis.COUNTRY, "de", None),
+        (Axis.COUNTRY, "USA", "did you mean US?"),
+        (Axis.PARENT, "aws", None),
         (Axis.REGION, "aws/us-east1", "did you mean aws/us-east-1?"),
         (Axis.KIND, "hostng", "did you mean hosting?"),
     ],

@@ -92,20 +92,7 @@ class Tabulator:
         publishable = self._by_entity(coded, (certain | possible) & self._publishable)
         order = np.lexsort((np.arange(len(units)), -maybe, -units))
         order = order[(units + maybe)[order] > 0]
-        rows = zip(
-            *(column[order].tolist() for column in (np.arange(len(units)), units, maybe, publishable)),
-            strict=True,
-        )
-        entities = tuple(
-            Entity(
-                id=coded.ids[entity],
-                name=coded.names[entity],
-                units=sure,
-                possible=unsure,
-                publishable=public,
-            )
-            for entity, sure, unsure, public in rows
-        )
+        entities = _entities(coded, order, units, maybe, publishable)
         column_of_entity = np.full(len(units) + 1, NOBODY)
         column_of_entity[order] = np.arange(len(order))
         column_of_entity[NOBODY] = len(order)  # the last entry, which NOBODY points to
@@ -114,6 +101,15 @@ class Tabulator:
             distribution=self._distribution(axis, denominator, entities, coded, certain, possible),
             column_of_key=columns,
         )
+
+    def largest(self, axis: Axis, count: int) -> tuple[Entity, ...]:
+        """Return the `count` largest entities of `axis` among all units, without the others."""
+        coded = self._codes(axis)
+        everyone, _ = self._membership(Denominator.ALL)
+        units = self._by_entity(coded, everyone)
+        publishable = self._by_entity(coded, self._publishable)
+        order = np.lexsort((np.arange(len(units)), -units))[:count]
+        return _entities(coded, order, units, np.zeros_like(units), publishable)
 
     def _membership(self, denominator: Denominator) -> tuple[Mask, Mask]:
         """Return which attributions belong to the denominator for certain, and which may."""
@@ -181,6 +177,19 @@ class Tabulator:
         if name == identifier and identifier.startswith("AS"):
             return self._organisations.get(identifier, identifier)
         return name
+
+
+def _entities(
+    coded: _Coded, order: Ints, units: Ints, possible: Ints, publishable: Ints
+) -> tuple[Entity, ...]:
+    """Return the entities whose numbers are in `order`, with their units."""
+    counts = zip(*(column[order].tolist() for column in (units, possible, publishable)), strict=True)
+    return tuple(
+        Entity(
+            id=coded.ids[entity], name=coded.names[entity], units=sure, possible=unsure, publishable=public
+        )
+        for entity, (sure, unsure, public) in zip(order.tolist(), counts, strict=True)
+    )
 
 
 def _closed(axis: Axis, denominator: Denominator) -> tuple[str, ...]:

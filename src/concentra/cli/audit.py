@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
+from concentra.cli.options import AsOf, Column, CountedUnit, MapsDirectory, Subject
 from concentra.model.axes import DEFAULT_AXES, DEFAULT_DENOMINATORS, Axis, Denominator, Unit
 
 app = typer.Typer(
@@ -27,16 +27,8 @@ geth-nodes | concentra audit - --json""",
 
 @app.command()
 def audit(
-    subject: Annotated[
-        str,
-        typer.Argument(
-            help="A network (ethereum), a file of addresses, enode URLs, ENRs, CSV or nodes.json, or -.",
-            show_default=False,
-        ),
-    ],
-    unit: Annotated[
-        Unit, typer.Option(metavar="UNIT", help="What one count stands for: node, address or prefix.")
-    ] = Unit.ADDRESS,
+    subject: Subject,
+    unit: CountedUnit = Unit.ADDRESS,
     axis: Annotated[
         list[Axis],
         typer.Option(
@@ -44,7 +36,7 @@ def audit(
             help="Along which property: provider, parent, asn, region, country or kind; may be repeated.",
             show_default="all but parent",
         ),
-    ] = list(DEFAULT_AXES),  # noqa: B006
+    ] = list(DEFAULT_AXES),  # noqa: B006 - typer wants a list, and copies it
     denominator: Annotated[
         list[Denominator],
         typer.Option(
@@ -52,29 +44,10 @@ def audit(
             help="Out of which whole: all, hosted or attributed; may be repeated.",
             show_default="all and hosted",
         ),
-    ] = list(DEFAULT_DENOMINATORS),  # noqa: B006
-    column: Annotated[
-        Optional[str],
-        typer.Option(help="CSV column of the addresses, by name or number.", show_default=False),
-    ] = None,
-    as_of: Annotated[
-        Optional[datetime],
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="YYYY-MM-DD",
-            help="Day on which the file's nodes were seen; a file carries none.",
-            show_default=False,
-        ),
-    ] = None,
-    maps: Annotated[
-        Optional[Path],
-        typer.Option(
-            exists=True,
-            file_okay=False,
-            help="Directory of maps, instead of the shipped ones.",
-            show_default=False,
-        ),
-    ] = None,
+    ] = list(DEFAULT_DENOMINATORS),  # noqa: B006 - as above
+    column: Column = None,
+    as_of: AsOf = None,
+    maps: MapsDirectory = None,
     all_metrics: Annotated[
         bool, typer.Option("--all-metrics", help="Add every index, not only the default line.")
     ] = False,

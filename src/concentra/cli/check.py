@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Optional
@@ -10,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from concentra.cli import EXIT_BROKEN, EXIT_UNDETERMINED
+from concentra.cli.options import AsOf, Column, CountedUnit, MapsDirectory, Subject
 from concentra.model.axes import Unit
 
 app = typer.Typer(
@@ -26,7 +26,6 @@ concentra check nodes.txt --policy concentra.toml --max-age 90d
 Exit codes: 0 kept, 10 broken, 3 undetermined, 2 usage, 1 failure.
 
 Undetermined: the bounds lie on both sides of a limit, too little is attributed, the data are too old,
-
 or there is no rule at all.""",
 )
 
@@ -40,12 +39,7 @@ class Format(StrEnum):
 
 @app.command()
 def check(
-    subject: Annotated[
-        str,
-        typer.Argument(
-            help="A network (ethereum), a node file of any known form, or - for stdin.", show_default=False
-        ),
-    ],
+    subject: Subject,
     policy: Annotated[
         Optional[Path],
         typer.Option(
@@ -84,31 +78,10 @@ def check(
             show_default=False,
         ),
     ] = None,
-    unit: Annotated[
-        Unit, typer.Option(metavar="UNIT", help="What one count stands for: node, address or prefix.")
-    ] = Unit.ADDRESS,
-    column: Annotated[
-        Optional[str],
-        typer.Option(help="CSV column of the addresses, by name or number.", show_default=False),
-    ] = None,
-    as_of: Annotated[
-        Optional[datetime],
-        typer.Option(
-            formats=["%Y-%m-%d"],
-            metavar="YYYY-MM-DD",
-            help="Day on which the file's nodes were seen; a file carries none.",
-            show_default=False,
-        ),
-    ] = None,
-    maps: Annotated[
-        Optional[Path],
-        typer.Option(
-            exists=True,
-            file_okay=False,
-            help="Directory of maps, instead of the shipped ones.",
-            show_default=False,
-        ),
-    ] = None,
+    unit: CountedUnit = Unit.ADDRESS,
+    column: Column = None,
+    as_of: AsOf = None,
+    maps: MapsDirectory = None,
     output: Annotated[Format, typer.Option("--format", help="How to print the verdict.")] = Format.TEXT,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:

@@ -191,13 +191,21 @@ def rule_from(
         raise PolicyError(where, "a rule needs max or min, or both")
     if entity is not None and metric is not Metric.SHARE:
         raise PolicyError(where, f"entity goes with the metric share, not with {metric.value}")
+    highest = None if maximum is None else _limit(where, metric, maximum)
+    lowest = None if minimum is None else _limit(where, metric, minimum)
+    if highest is not None and lowest is not None and lowest > highest:
+        raise PolicyError(where, f"nothing is at least {lowest:g} and at most {highest:g}")
+    if metric is Metric.AGE and lowest is not None:
+        raise PolicyError(where, "age goes with max", "a rule on age says how old the data may be")
+    if metric is Metric.COVERAGE and highest is not None:
+        raise PolicyError(where, "coverage goes with min", "a rule on coverage says how much must be known")
     return Rule(
         metric=metric,
         axis=axis,
         denominator=denominator,
         entity=entity,
-        max=None if maximum is None else _limit(where, metric, maximum),
-        min=None if minimum is None else _limit(where, metric, minimum),
+        max=highest,
+        min=lowest,
         level=level,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date
 from io import StringIO
 from itertools import zip_longest
@@ -190,7 +191,7 @@ def _ranking(audit: Audit, axis: Axis, width: int, top: int) -> Iterator[Rendera
     if bars:
         table.add_column("", no_wrap=True, width=BAR_WIDTH)
     if regions:
-        table.add_column("largest regions", no_wrap=True, overflow="ellipsis", max_width=regions_width)
+        table.add_column("regions, of all", no_wrap=True, overflow="ellipsis", max_width=regions_width)
     named = first.entities[:top]
     for entity, (name, *figures) in zip_longest(named, rows[1:]):
         row = [Text(name, style="" if entity else "dim"), *figures]
@@ -219,8 +220,12 @@ def _ranking_rows(cells: Sequence[Cell], entities: str, top: int) -> Iterator[li
         yield [clean(entity.id), f"{entity.units:,}", *shares]
     rest = first.entities[top:]
     if rest:
-        units = sum(entity.units for entity in rest)
-        yield [f"{len(rest):,} further {entities}", f"{units:,}", percent(units / whole)]
+        named = {entity.id for entity in first.entities[:top]}
+        yield [
+            f"{len(rest):,} further {entities}",
+            f"{sum(entity.units for entity in rest):,}",
+            *(_share_of_others(cell.distribution, named) for cell in cells),
+        ]
     if first.unknown:
         yield ["unattributed", f"{first.unknown:,}", percent(first.unknown / whole)]
 
@@ -229,6 +234,12 @@ def _share_of(distribution: Distribution, identifier: str) -> str:
     if not distribution.total or not any(entity.id == identifier for entity in distribution.entities):
         return NO_SHARE
     return percent_range(*distribution.share_bounds(identifier))
+
+
+def _share_of_others(distribution: Distribution, named: AbstractSet[str]) -> str:
+    """Return the share of all entities but those named."""
+    others = [entity.id for entity in distribution.entities if entity.id not in named]
+    return percent_range(*distribution.share_bounds(*others)) if others and distribution.total else NO_SHARE
 
 
 def _regions_of(audit: Audit) -> Mapping[str, str]:
@@ -345,7 +356,9 @@ def _further_lines(cell: Cell) -> Iterator[str]:
     for score in further:
         yield f"  {score.metric:21} {_further(score):>10}  {score.definition}".rstrip()
     if further:
-        label = hhi_label(cell.scores["hhi"].value or 0.0)
+        hhi = cell.scores["hhi"]
+        labels = [str(hhi_label(end)) for end in (hhi.lower, hhi.upper) if end is not None]
+        label = " to ".join(dict.fromkeys(labels))
         yield f"  {'merger guidelines':21} {'':>10}  {label} (an analogy: of prices, not of failing)"
 
 

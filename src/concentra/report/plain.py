@@ -39,7 +39,8 @@ def clean(text: str, *, limit: int = MAX_NAME) -> str:
 
 def exported(text: str, *, limit: int = MAX_NAME) -> str:
     """Return `text` as a document that leaves the machine may hold it: clean, and without addresses."""
-    return clean(without_addresses(text), limit=limit)
+    # Cleaned before as well: an address with an invisible character in it is one again without it.
+    return clean(without_addresses(clean(text, limit=len(text))), limit=limit)
 
 
 def without_addresses(text: str) -> str:

@@ -15,7 +15,7 @@ from concentra.attribution.tabulate import Tabulator, conflicts
 from concentra.errors import UsageProblem
 from concentra.metrics.bootstrap import ClusterBootstrap
 from concentra.metrics.scores import measure, with_intervals
-from concentra.model.audit import Audit, Entity, Sampling
+from concentra.model.audit import Audit, Sampling
 from concentra.model.axes import DEFAULT_AXES, DEFAULT_DENOMINATORS, Axis, Denominator, Unit
 from concentra.model.population import FunnelStep, Population
 
@@ -83,10 +83,10 @@ def audit(
     with ThreadPoolExecutor(max_workers=1) as background:  # one core draws, the other counts
         drawing = background.submit(_bootstrap, chosen, seed, replicates) if replicates else None
         progress("measuring")
-        leaders = {unit: _leaders(tabulator)}
+        leaders = {unit: tabulator.largest(Axis.PROVIDER, LEADERS)}
         for other in population.units.keys() - {unit}:
             rows = attribute(population.units[other], loaded)
-            leaders[other] = _leaders(Tabulator(rows, loaded.providers))
+            leaders[other] = Tabulator(rows, loaded.providers).largest(Axis.PROVIDER, LEADERS)
         tables = [tabulator.tabulate(axis, whole) for axis in axes for whole in denominators]
         cells = [measure(table.distribution, every_metric=every_metric) for table in tables]
         progress("resampling")
@@ -130,10 +130,6 @@ def _bootstrap(attributed: AttributedUnits, seed: int, replicates: int) -> Clust
         replicates=replicates,
         max_draws=MAX_DRAWS,
     )
-
-
-def _leaders(tabulator: Tabulator) -> tuple[Entity, ...]:
-    return tabulator.tabulate(Axis.PROVIDER, Denominator.ALL).distribution.entities[:LEADERS]
 
 
 def _last_steps(population: Population, unit: Unit, attributed: AttributedUnits) -> Sequence[FunnelStep]:

@@ -8,6 +8,8 @@ from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 
+import numpy as np
+
 from concentra.adapters import map_files
 from concentra.adapters.data_files import maps_directory
 from concentra.attribution.maps import Maps
@@ -20,7 +22,6 @@ from concentra.workflows.subjects import load_population
 DEFAULT_POLICY = Path("concentra.toml")
 
 _AS_IDENTIFIER = re.compile(r"AS([1-9][0-9]{0,9})")
-_COUNTRY = re.compile(r"[A-Z]{2}")
 
 
 def read_policy(path: Path | None) -> tuple[tuple[Rule, ...], str]:
@@ -104,18 +105,22 @@ def _problem(axis: Axis, entity: str, maps: Maps) -> str | None:
         Axis.PROVIDER: number is not None,
         Axis.PARENT: number is not None,
         Axis.ASN: number is not None,
-        Axis.COUNTRY: _COUNTRY.fullmatch(entity) is not None,
     }
     return None if fits.get(axis) or entity in _known(axis, maps) else f"no {axis.value} is called {entity!r}"
 
 
 def _known(axis: Axis, maps: Maps) -> set[str]:
     match axis:
-        case Axis.PROVIDER | Axis.PARENT:
-            return {*maps.providers.by_id, *maps.providers.parents}
+        case Axis.PROVIDER:
+            return set(maps.providers.by_id)
+        case Axis.PARENT:
+            return {provider.parent or provider.id for provider in maps.providers.by_id.values()}
         case Axis.REGION:
             return {f"{record.provider}/{record.region}" for record in maps.records if record.region}
         case Axis.KIND:
             return {kind.value for kind in Kind}
-        case Axis.ASN | Axis.COUNTRY:
+        case Axis.COUNTRY:
+            registered = {code.decode("ascii") for code in np.unique(maps.origin_v4.country).tolist()}
+            return registered | {record.country for record in maps.records if record.country}
+        case Axis.ASN:
             return set()

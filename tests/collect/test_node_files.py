@@ -474,13 +474,13 @@ class Endless:
 def test_a_line_without_end_is_read_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_files, "CHUNK_BYTES", 256 * 1024)
     carried: list[int] = []
-    read_lines = node_files._read_lines
+    parse_lines = node_files._parse_lines
 
-    def spy(chunk: bytes, sightings: Sightings) -> None:
+    def spy(chunk: bytes) -> node_files._Rows:
         carried.append(len(chunk))
-        read_lines(chunk, sightings)
+        return parse_lines(chunk)
 
-    monkeypatch.setattr(node_files, "_read_lines", spy)
+    monkeypatch.setattr(node_files, "_parse_lines", spy)
     stream = Endless(8 * 1024 * 1024)
     sightings = read_node_file(stream, "nodes")
     assert sightings.dropped == {"longer than any record": 1}

@@ -137,7 +137,9 @@ def test_all_three_units_stand_side_by_side(here: Run, tmp_path: Path) -> None:
     text = here("audit", "nodes", "--unit", "node").stdout
     lines = {
         line.split()[0]: line
-        for line in text[text.index("The largest providers of all, counted otherwise") :].splitlines()[1:4]
+        for line in text[
+            text.index("The largest providers of all, counted otherwise (lower ends of their shares)") :
+        ].splitlines()[1:4]
     }
     assert {unit: line.split()[1] for unit, line in lines.items()} == {
         "node": "5",

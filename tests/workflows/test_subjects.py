@@ -253,3 +253,20 @@ def test_a_snapshot_file_carries_its_own_date_too(tmp_path: Path) -> None:
     file.write_bytes(SNAPSHOT)
     with pytest.raises(UndatedPopulation, match=r"mine\.csv carries its own date"):
         load_population(str(file), as_of=date(2026, 1, 1))
+
+
+@pytest.mark.parametrize("name", ["ethereum", "mine.csv", "nodes.json"])
+def test_a_column_of_what_has_none_is_refused(name: str, inside: Path) -> None:
+    (inside / "mine.csv").write_bytes(SNAPSHOT)
+    (inside / "nodes.json").write_bytes(b"{}")
+    with pytest.raises(UsageProblem, match=f"{name} has no columns"):
+        load_population(name, column="ip")
+
+
+def test_a_snapshot_is_never_cut(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (inside / "mine.csv").write_bytes(SNAPSHOT)
+    monkeypatch.setattr(subjects, "MAX_SNAPSHOT", len(SNAPSHOT))
+    assert load_population("mine.csv").units[Unit.ADDRESS].total == 5
+    monkeypatch.setattr(subjects, "MAX_SNAPSHOT", len(SNAPSHOT) - 1)
+    with pytest.raises(UnreadableFile, match="bytes of snapshot"):
+        load_population("mine.csv")

@@ -66,7 +66,15 @@ def audit(
         bool,
         typer.Option("--json", help="Print one JSON document (`concentra schema audit`) instead of text."),
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the sampling intervals.")] = 20251020,
+    seed: Annotated[
+        Optional[int],
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Of the sampling intervals; always the same if left out.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress; with --csv, no report either.")
     ] = False,

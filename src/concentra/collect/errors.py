@@ -37,3 +37,12 @@ class NothingToCount(UnreadableFile):
             "wanted: an address, enode URL or ENR a line, a CSV with an address column, geth's nodes.json",
         )
         self.dropped = dict(dropped)
+
+
+class NoColumns(UsageProblem):
+    """A column was named in something that has none."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} has no columns; --column is for CSV files")
+        self.name = name
+        self.hint = "leave --column out"

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concentra.collect.address_text import parse_ipv4, parse_ipv6
-from concentra.collect.errors import NoAddressColumn
+from concentra.collect.errors import NoAddressColumn, NoColumns
 from concentra.collect.streams import Readable, Rejoined
 from concentra.errors import UnreadableFile
 from concentra.model.population import IPV6_BYTES
@@ -127,6 +127,8 @@ def read_node_file(stream: Readable, name: str, *, column: str | None = None) ->
     ------
     UnreadableFile
         If no form fits, or the file is damaged.
+    NoColumns
+        If it is JSON and a column was named.
     NoAddressColumn
         If it is a CSV and its address column cannot be told.
     """
@@ -136,6 +138,8 @@ def read_node_file(stream: Readable, name: str, *, column: str | None = None) ->
             raise UnreadableFile(name, f"{found}, wanted text", "save it as UTF-8 text, plain or as .gz")
     first, start, end = _first_row(head)
     if first.startswith("{"):
+        if column is not None:
+            raise NoColumns(name)
         return _read_geth_nodes(head[start:] + stream.read(MAX_JSON_BYTES + 1), name)
     delimiter = _delimiter(first)
     if first.startswith("[") and not _is_address(first.partition(delimiter or "\n")[0]):

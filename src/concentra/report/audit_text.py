@@ -249,11 +249,19 @@ def _regions_of(audit: Audit) -> Mapping[str, str]:
         if distribution.axis is Axis.REGION and distribution.denominator is Denominator.ALL:
             found: dict[str, list[str]] = {}
             for entity in distribution.entities:
-                provider, _, region = entity.id.partition("/")
-                found.setdefault(provider, []).append(
-                    f"{clean(region)} {percent(entity.units / distribution.total)}"
+                regions = found.setdefault(entity.id.partition("/")[0], [])
+                if len(regions) < REGIONS_SHOWN:
+                    regions.append(entity.id)
+            shown = [region for regions in found.values() for region in regions]
+            shares = distribution.share_bounds_of_each([region] for region in shown)
+            share_of = dict(zip(shown, shares, strict=True))
+            return {
+                provider: ", ".join(
+                    f"{clean(region.partition('/')[2])} {percent_range(*share_of[region])}"
+                    for region in regions
                 )
-            return {provider: ", ".join(regions[:REGIONS_SHOWN]) for provider, regions in found.items()}
+                for provider, regions in found.items()
+            }
     return {}
 
 
@@ -391,7 +399,7 @@ def _unknown(audit: Audit) -> Iterator[str]:
 
 def _units(audit: Audit, width: int) -> Iterator[RenderableType]:
     """Yield the same population counted under every unit, since the order of the hosts changes with it."""
-    yield Text("The largest providers of all, counted otherwise", style="bold")
+    yield Text("The largest providers of all, counted otherwise (lower ends of their shares)", style="bold")
     lines = []
     for unit in Unit:
         if unit in audit.unit_totals:

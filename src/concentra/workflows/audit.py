@@ -44,7 +44,7 @@ def audit(
     denominators: Sequence[Denominator] = DEFAULT_DENOMINATORS,
     maps: Path | None = None,
     every_metric: bool = False,
-    seed: int = SEED,
+    seed: int | None = None,
     replicates: int = REPLICATES,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Audit:
@@ -62,8 +62,10 @@ def audit(
         A directory of maps; the shipped ones without it.
     every_metric : bool
         Whether to add the indices beyond the default line.
-    seed, replicates : int
-        Of the sampling intervals; 0 replicates leaves the intervals out.
+    seed : int, optional
+        Of the sampling intervals; `SEED` without it.
+    replicates : int
+        Of the sampling intervals; 0 leaves them out.
     progress : callable
         Told the name of each stage.
 
@@ -76,6 +78,7 @@ def audit(
     """
     if unit not in population.units:
         raise UnitUnavailable(unit, population.unavailable[unit], tuple(population.units))
+    seed = SEED if seed is None else seed
     loaded = map_files.load(maps or maps_directory())
     progress("attributing")
     chosen = attribute(population.units[unit], loaded)

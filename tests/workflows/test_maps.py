@@ -1,7 +1,10 @@
 """Building maps out of a tiny set of sources, each as its publisher serves it."""
 
+import bz2
+import gzip
 import hashlib
 import io
+import ipaddress
 import json
 import lzma
 import os
@@ -11,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.attribution.made_maps import weighted
 
 from concentra.adapters import map_files
 from concentra.adapters.data_files import maps_directory
@@ -22,10 +25,13 @@ from concentra.adapters.input_files import InputMissing
 from concentra.adapters.output_files import NotWritable
 from concentra.attribution.attribute import attribute
 from concentra.attribution.errors import MalformedSource
+from concentra.attribution.evidence import Attribution, Contradiction
+from concentra.attribution.map_tables import MapTables
+from concentra.attribution.origin_readers import ORIGIN_READERS
+from concentra.attribution.published_ranges import GENERIC_READERS, READERS
 from concentra.errors import ConcentraError
-from concentra.model.axes import Kind
-from concentra.model.population import IPV6_BYTES, WeightedAddresses
-from concentra.workflows.maps import LIBLOC_PATH, build_maps
+from concentra.model.axes import Basis, Kind
+from concentra.workflows.maps import LIBLOC_PATH, Provenance, build_maps
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -134,21 +140,22 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
-def provenance(directory: Path) -> map_files.Provenance:
-    return msgspec.toml.decode((directory / map_files.PROVENANCE).read_bytes(), type=map_files.Provenance)
+def provenance(directory: Path) -> Provenance:
+    return msgspec.toml.decode((directory / map_files.PROVENANCE).read_bytes(), type=Provenance)
+
+
+def of(address: str, directory: Path) -> Attribution:
+    """Return what the maps in the directory know of an address."""
+    tables = map_files.open_tables(directory)
+    parsed = ipaddress.ip_address(address)
+    return tables.attribution(tables.row(parsed.version, int(parsed)).evidence)
 
 
 def test_built_maps_attribute_what_the_sources_say(inputs: Path, curated: Path, tmp_path: Path) -> None:
     built = build_maps(inputs, curated, tmp_path / "maps")
     maps = map_files.load(built.directory)
-    hosts = ["192.0.2.1", "192.0.2.193", "198.51.100.1", "198.51.100.17", "203.0.113.1"]
-    addresses = WeightedAddresses(
-        v4=np.array([int.from_bytes(bytes(map(int, host.split("."))), "big") for host in hosts], np.uint32),
-        v4_weight=np.ones(len(hosts), np.int64),
-        v6=np.array([bytes.fromhex("20010db8000000010000000000000001")], IPV6_BYTES),
-        v6_weight=np.ones(1, np.int64),
-    )
-    attributed = attribute(addresses, maps)
+    hosts = ["192.0.2.1", "192.0.2.193", "198.51.100.1", "198.51.100.17", "203.0.113.1", "2001:db8:0:1::1"]
+    attributed = attribute(weighted(dict.fromkeys(hosts, 1)), maps)
     found = [attributed.attributions[key] for key in attributed.key.tolist()]
     assert [(one.asn, one.provider, one.region, one.country, one.kind) for one in found] == [
         (64496, "cloud", None, "DE", Kind.HOSTING),
@@ -159,8 +166,13 @@ def test_built_maps_attribute_what_the_sources_say(inputs: Path, curated: Path, 
         (64500, "aws", "aws/us-east-1", "US", Kind.HOSTING),
     ]
     assert found[3].service == "ec2"
-    assert maps.hosting_lists == {64500: ("list-a", "list-b"), 64501: ("list-b",), 64502: ("list-a",)}
-    assert maps.as_names.names_of(np.array([64500], np.uint32)) == {64500: "例え株式会社"}
+    facts = {asn: maps.tables.facts_of(asn) for asn in (64500, 64501, 64502)}
+    assert {asn: known.lists for asn, known in facts.items()} == {
+        64500: ("list-a", "list-b"),
+        64501: ("list-b",),
+        64502: ("list-a",),
+    }
+    assert facts[64500].name == "例え株式会社"
     assert str(maps.as_of) == "2026-01-02"
 
 
@@ -190,19 +202,34 @@ def test_a_process_with_another_hash_seed_gives_the_same_bytes(
             f"there-{seed}",
             PYTHONHASHSEED=seed,
         )
-        assert (done.returncode, done.stdout) == (0, f"wrote 18 files from 6 sources to there-{seed}\n")
+        assert (done.returncode, done.stdout) == (0, f"wrote 4 files from 6 sources to there-{seed}\n")
         assert done.stderr.splitlines() == [
             f"reading {name}" for name in ("where", "names", "list-b", "list-a", "amazon", "feed")
         ]
         assert contents(tmp_path / f"there-{seed}") == contents(tmp_path / "here")
 
 
-def test_the_order_of_sources_changes_no_table(inputs: Path, curated: Path, tmp_path: Path) -> None:
+def answers(tables: MapTables) -> list[object]:
+    """Return every range with the lengths, the evidence and the attribution of its addresses."""
+    columns = tables.sections
+    v6 = [high << 64 | low for high, low in zip(columns["v6.high"], columns["v6.low"], strict=True)]
+    rows = [tables.row(4, start) for start in columns["v4.start"]] + [tables.row(6, start) for start in v6]
+    return [
+        list(columns["v4.start"]),
+        v6,
+        [(row[1:], tables.evidence(row.evidence), tables.attribution(row.evidence)) for row in rows],
+        [tables.facts_of(asn) for asn in columns["as.number"]],
+    ]
+
+
+def test_the_order_of_sources_changes_no_answer(inputs: Path, curated: Path, tmp_path: Path) -> None:
+    """Where one table of origins is; the order of several is that of precedence."""
     build_maps(inputs, curated, tmp_path / "one")
     (curated / "sources.toml").write_text("".join(reversed(SOURCES)), encoding="utf-8")
     build_maps(inputs, curated, tmp_path / "two")
-    one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
-    assert {name for name in one if one[name] != two[name]} == {"PROVENANCE.toml", "sources.toml"}
+    one, two = (map_files.open_tables(tmp_path / name) for name in ("one", "two"))
+    assert answers(one) == answers(two)
+    assert [source.name for source in two.sources] == [source.name for source in reversed(one.sources)]
 
 
 def test_maps_may_be_built_where_the_curated_files_lie(inputs: Path, curated: Path, tmp_path: Path) -> None:
@@ -219,31 +246,32 @@ def test_every_file_is_in_provenance_with_its_digest_rows_and_licence(
     files = contents(tmp_path / "maps")
     assert found.output == built.outputs
     assert {output.file for output in found.output} == files.keys() - {map_files.PROVENANCE}
-    tables, by_hand = found.output[:-3], found.output[-3:]
-    assert [output.file for output in tables] == sorted(output.file for output in tables)
-    assert [output.file for output in by_hand] == ["providers.toml", "regions.toml", "sources.toml"]
+    assert [output.file for output in found.output] == [
+        "concentra.map", "providers.toml", "regions.toml", "sources.toml",
+    ]  # fmt: skip
     for output in found.output:
         assert output.sha256 == hashlib.sha256(files[output.file]).hexdigest(), output.file
-    by_file = {output.file: (output.rows, output.sources, output.licence) for output in found.output}
-    assert by_file["origin.v4.start.npy"] == (8, ("where",), "CC-BY-SA-4.0")
-    assert by_file["origin.v6.country.npy"] == (7, ("where",), "CC-BY-SA-4.0")
-    assert by_file["as_names.asn.npy"] == (4, ("names",), "CC-BY-4.0")
-    assert by_file["hosting_asns.csv"] == (3, ("list-b", "list-a"), "MIT")
-    assert by_file["published.records.csv"] == (5, ("amazon", "feed"), "in words")
-    assert by_file["published.v4.start.npy"][1:] == (("amazon", "feed"), "in words")
-    assert by_file["providers.toml"] == (2, (), "Apache-2.0")
-    assert by_file["regions.toml"] == (3, (), "Apache-2.0")
-    assert by_file["sources.toml"] == (6, (), "Apache-2.0")
+    assert [(output.rows, output.licence) for output in found.output] == [
+        (8 + 4 + 2 + 2 + 4 + 1, "CC-BY-SA-4.0 AND CC-BY-4.0 AND MIT AND in words"),
+        (2, "Apache-2.0"),
+        (3, "Apache-2.0"),
+        (6, "Apache-2.0"),
+    ]
+    assert (found.as_of.isoformat(), found.built_by.split()[0]) == ("2026-01-02", "concentra")
 
 
 def test_every_source_is_in_provenance_as_it_was_read(inputs: Path, curated: Path, tmp_path: Path) -> None:
     build_maps(inputs, curated, tmp_path / "maps")
     found = provenance(tmp_path / "maps").source
     assert [(one.name, one.rows) for one in found] == [
-        ("where", 15), ("names", 4), ("list-b", 2), ("list-a", 2), ("amazon", 4), ("feed", 1),
+        ("where", 8), ("names", 4), ("list-b", 2), ("list-a", 2), ("amazon", 4), ("feed", 1),
     ]  # fmt: skip
     assert found[4].sha256 == hashlib.sha256(INPUTS["ranges/aws.json"]).hexdigest()
     assert (found[0].limits, found[1].limits) == (("made up",), ())
+    assert map_files.load(tmp_path / "maps").sources == found
+    assert [one.use for one in map_files.open_tables(tmp_path / "maps").sources] == [
+        "origins", "names", "hosting", "hosting", "ranges", "ranges",
+    ]  # fmt: skip
 
 
 def test_progress_names_each_source(inputs: Path, curated: Path, tmp_path: Path) -> None:
@@ -310,20 +338,17 @@ def test_a_package_without_the_database_is_refused(inputs: Path, curated: Path, 
         pytest.param("[[source]\n", "line 1", id="not-toml"),
         pytest.param('[[source]]\nname = "where"\n', "file", id="field-missing"),
         pytest.param(source("x", "x", "no-such"), "x: no reader is called 'no-such'", id="unknown-reader"),
-        pytest.param("".join(SOURCES[1:]), "no source has the reader libloc-deb", id="no-origins"),
+        pytest.param("".join(SOURCES[1:]), "no source tells the origin AS", id="no-origins"),
         pytest.param("".join([*SOURCES, SOURCES[4]]), "two sources are called 'amazon'", id="same-name"),
-        pytest.param(
-            "".join([*SOURCES, source("other", "asn/location_2026.deb", "libloc-deb")]),
-            "two sources have the reader 'libloc-deb'",
-            id="two-origin-tables",
-        ),
         pytest.param(
             "".join([*SOURCES, source("other", "asn/names.parquet", "as-names-parquet")]),
             "two sources have the reader 'as-names-parquet'",
             id="two-name-tables",
         ),
         pytest.param(
-            "".join(SOURCES[:1] + SOURCES[2:]), "the holders listed and registered differ", id="no-names"
+            "".join(SOURCES[:1] + SOURCES[2:]),
+            "1 contradictions, first aws: the holders listed and registered differ",
+            id="no-names-of-one-provider",
         ),
     ],
 )
@@ -374,6 +399,218 @@ def test_a_failed_build_leaves_the_old_maps_alone(inputs: Path, curated: Path, t
     with pytest.raises(MalformedSource):
         build_maps(inputs, curated, tmp_path / "maps")
     assert contents(tmp_path / "maps") == before
+
+
+# Other sources of origins than libloc's package, and of ranges than a provider's own format.
+
+IPTOASN = (
+    "192.0.2.0\t192.0.2.255\t64496\tDE\tBEISPIEL\n"
+    "198.51.100.0\t198.51.100.127\t64499\tUS\tEXAMPLE-INC\n"
+    "203.0.113.0\t203.0.113.255\t0\tNone\tNot routed\n"
+    "2001:db8::\t2001:db8:ffff:ffff:ffff:ffff:ffff:ffff\t64497\tDE\tBEISPIEL-2\n"
+)
+UNNAMED = """
+[[provider]]
+id = "cloud"
+name = "Cloud"
+kind = "hosting"
+country = "DE"
+asns = [64496, 64497]
+holders = ["BEISPIEL", "BEISPIEL-2"]
+evidence = "made up"
+"""
+
+
+def build(tmp_path: Path, files: dict[str, bytes], *sources: str, providers: str = UNNAMED) -> Path:
+    """Build maps of these sources alone."""
+    by_hand = {"providers.toml": providers, "regions.toml": "", "sources.toml": "".join(sources)}
+    write(tmp_path / "by-hand", {name: text.encode() for name, text in by_hand.items()})
+    write(tmp_path / "files", files)
+    return build_maps(tmp_path / "files", tmp_path / "by-hand", tmp_path / "maps").directory
+
+
+@pytest.mark.parametrize(
+    ("reader", "data", "rows"),
+    [
+        pytest.param("libloc", LOCATION, 8, id="libloc"),
+        pytest.param("libloc", lzma.compress(LOCATION), 8, id="libloc-compressed-with-xz"),
+        pytest.param("libloc-deb", package(), 8, id="libloc-in-a-package"),
+        pytest.param("iptoasn-tsv", IPTOASN.encode(), 3, id="iptoasn"),
+        pytest.param("iptoasn-tsv", gzip.compress(IPTOASN.encode()), 3, id="iptoasn-compressed-with-gzip"),
+        pytest.param("caida-pfx2as", b"192.0.2.0\t24\t64496\n", 1, id="caida"),
+        pytest.param("ris-whois", b"64496\t192.0.2.0/24\t300\n", 1, id="ris-whois"),
+        pytest.param("ip-location-db-asn", b"192.0.2.0,192.0.2.255,64496,Beispiel\n", 1, id="ip-location-db"),
+    ],
+)
+def test_any_table_of_origins_may_be_the_only_source(
+    reader: str, data: bytes, rows: int, tmp_path: Path
+) -> None:
+    maps = build(tmp_path, {"origins": data}, source("where", "origins", reader), providers="provider = []")
+    known = of("192.0.2.1", maps)
+    assert (known.origins, known.provider, known.provider_basis) == ((64496,), "AS64496", Basis.BGP_ORIGIN)
+    (described,) = map_files.load(maps).sources
+    assert (described.name, described.rows) == ("where", rows)
+    assert described.sha256 == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("reader", sorted({*ORIGIN_READERS, *READERS, *GENERIC_READERS}))
+def test_every_reader_that_there_is_may_stand_in_the_list_of_sources(reader: str, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    with pytest.raises(InputMissing, match="some-file: wanted one file, found 0"):
+        build(tmp_path, {}, source("where", "some-file", reader))
+
+
+def test_without_a_table_of_names_those_of_the_origins_are_used_and_the_first_comes_first(
+    tmp_path: Path,
+) -> None:
+    second = b"192.0.2.0\t192.0.2.255\t64496\tDE\tOTHER\n198.51.100.0\t198.51.100.255\t64500\tNL\tFURTHER\n"
+    maps = build(
+        tmp_path,
+        {"one.tsv": IPTOASN.encode(), "two.tsv": second},
+        source("one", "one.tsv", "iptoasn-tsv"),
+        source("two", "two.tsv", "iptoasn-tsv"),
+    )
+    tables = map_files.open_tables(maps)
+    assert [tables.facts_of(asn).name for asn in (64496, 64497, 64499, 64500)] == [
+        "BEISPIEL", "BEISPIEL-2", "EXAMPLE-INC", "FURTHER",
+    ]  # fmt: skip
+
+
+def test_names_of_the_origins_give_way_to_a_table_of_names(tmp_path: Path) -> None:
+    maps = build(
+        tmp_path,
+        {
+            "one.tsv": IPTOASN.encode(),
+            "names.parquet": parquet({64496: "Beispiel GmbH", 64497: "Beispiel GmbH"}),
+        },
+        source("one", "one.tsv", "iptoasn-tsv"),
+        source("names", "names.parquet", "as-names-parquet"),
+        providers=PROVIDERS[: PROVIDERS.index("[[provider]]", 20)],
+    )
+    tables = map_files.open_tables(maps)
+    assert [tables.facts_of(asn).name for asn in (64496, 64499)] == ["Beispiel GmbH", None]
+
+
+def test_of_several_tables_of_origins_the_first_that_announces_is_followed(tmp_path: Path) -> None:
+    files = {
+        "country.csv": b"192.0.2.0,192.0.2.255,NL\n",
+        "caida.txt": b"192.0.2.0\t24\t64496_64497\n",
+        "iptoasn.tsv": IPTOASN.encode(),
+    }
+    maps = build(
+        tmp_path,
+        files,
+        source("countries", "country.csv", "ip-location-db-country"),
+        source("caida", "caida.txt", "caida-pfx2as"),
+        source("iptoasn", "iptoasn.tsv", "iptoasn-tsv"),
+    )
+    known = of("192.0.2.1", maps)
+    assert (known.origins, known.provider, known.country) == ((64496, 64497), "cloud", "NL")
+    assert known.contradictions == (
+        Contradiction("asn", "AS64496+AS64497", "caida", "AS64496", "iptoasn"),
+        Contradiction("country", "NL", "countries", "DE", "iptoasn"),
+    )
+    beyond = of("198.51.100.1", maps)
+    assert (beyond.origins, beyond.country, beyond.contradictions) == ((64499,), "US", ())
+
+
+RIS = b"% This file was generated at Sat Aug 22 00:12:34 UTC 2026\n64496\t192.0.2.0/24\t300\n"
+
+
+@pytest.mark.parametrize(
+    ("sources", "as_of"),
+    [
+        pytest.param(["ris"], "2026-08-22", id="the-files-own-date"),
+        pytest.param(["caida"], "2026-01-02", id="else-that-of-its-entry"),
+        pytest.param(["caida", "ris"], "2026-01-02", id="of-the-first-table"),
+        pytest.param(["countries", "ris"], "2026-08-22", id="of-the-first-that-names-an-origin"),
+    ],
+)
+def test_maps_are_as_of_the_table_that_is_followed(sources: list[str], as_of: str, tmp_path: Path) -> None:
+    readers = {"ris": "ris-whois", "caida": "caida-pfx2as", "countries": "ip-location-db-country"}
+    files = {"ris": RIS, "caida": b"192.0.2.0\t24\t64496\n", "countries": b"192.0.2.0,192.0.2.255,NL\n"}
+    entries = [source(name, name, readers[name]) for name in sources]
+    maps = build(tmp_path, {name: files[name] for name in sources}, *entries, providers="provider = []")
+    assert map_files.load(maps).as_of.isoformat() == provenance(maps).as_of.isoformat() == as_of
+
+
+def test_a_table_of_countries_alone_tells_no_origin(tmp_path: Path) -> None:
+    with pytest.raises(MalformedSource, match="no source tells the origin AS"):
+        build(
+            tmp_path,
+            {"countries": b"192.0.2.0,192.0.2.255,NL\n"},
+            source("countries", "countries", "ip-location-db-country"),
+        )
+
+
+CIDR_LIST = b"# ours\n192.0.2.0/25\n2001:db8::/33 ; v6\n"
+
+
+@pytest.mark.parametrize(
+    ("reader", "data", "further", "expected"),
+    [
+        pytest.param("cidr-list", CIDR_LIST, "", (Kind.HOSTING, None, "DE"), id="list"),
+        pytest.param("cidr-list", bz2.compress(CIDR_LIST), 'kind = "edge"', (Kind.EDGE, None, "DE"), id="list-of-edges"),
+        pytest.param("geofeed", b"192.0.2.0/25,NL,NL-NH,Amsterdam,\n2001:db8::/33,NL,,,\n", "",
+                     (Kind.HOSTING, "host/NL-NH", "NL"), id="geofeed"),
+    ],
+)  # fmt: skip
+def test_ranges_of_any_provider_are_read_with_its_name(
+    reader: str, data: bytes, further: str, expected: tuple[Kind, str | None, str], tmp_path: Path
+) -> None:
+    maps = build(
+        tmp_path,
+        {"iptoasn.tsv": IPTOASN.encode(), "ranges": data},
+        source("iptoasn", "iptoasn.tsv", "iptoasn-tsv"),
+        source("host-ranges", "ranges", reader, limits=f'provider = "host"\n{further}'),
+    )
+    known = of("192.0.2.1", maps)
+    assert (known.provider, known.provider_basis) == ("host", Basis.PUBLISHED_RANGE)
+    assert (known.kind, known.region, known.country) == expected
+    assert of("2001:db8::1", maps).provider == "host"
+    assert of("192.0.2.129", maps).provider == "cloud"
+    assert [(one.name, one.use, one.rows) for one in map_files.open_tables(maps).sources] == [
+        ("iptoasn", "origins", 3),
+        ("host-ranges", "ranges", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reader", "further", "reason"),
+    [
+        pytest.param("cidr-list", "", "told which", id="of-nobody"),
+        pytest.param(
+            "cloudflare", 'provider = "host"', "knows provider and kind itself", id="of-somebody-else"
+        ),
+        pytest.param("cloudflare", 'kind = "edge"', "knows provider and kind itself", id="of-another-kind"),
+        pytest.param("cidr-list", 'provider = "host"\nkind = "cloud"', "kind", id="of-no-kind"),
+    ],
+)
+def test_ranges_whose_provider_is_not_clear_are_refused_and_nothing_is_written(
+    reader: str, further: str, reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConcentraError, match=reason):
+        build(
+            tmp_path,
+            {"iptoasn.tsv": IPTOASN.encode(), "ranges": CIDR_LIST},
+            source("iptoasn", "iptoasn.tsv", "iptoasn-tsv"),
+            source("host-ranges", "ranges", reader, limits=further),
+        )
+    assert not (tmp_path / "maps").exists()
+
+
+def test_front_ends_of_a_provider_are_edges_where_no_range_lists_them(tmp_path: Path) -> None:
+    maps = build(
+        tmp_path,
+        {"iptoasn.tsv": IPTOASN.encode(), "ranges": b"2001:db8::/33\n"},
+        source("iptoasn", "iptoasn.tsv", "iptoasn-tsv"),
+        source("ranges", "ranges", "cidr-list", limits='provider = "cloud"'),
+        providers=UNNAMED + "edge_asns = [64497]\n",
+    )
+    assert [of(address, maps).kind for address in ("192.0.2.1", "2001:db8::1", "2001:db8:8000::")] == [
+        Kind.HOSTING, Kind.HOSTING, Kind.EDGE,
+    ]  # fmt: skip
+    assert of("2001:db8:8000::", maps).kind_basis == "curated"
 
 
 def test_the_command_line_says_what_is_wrong_and_what_to_do(

@@ -7,35 +7,29 @@ big-endian. The layout follows ``src/libloc/format.h`` of the libloc project, da
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from concentra.attribution.disjoint import joined
 from concentra.attribution.errors import MalformedSource
+from concentra.attribution.origin_tables import AddressColumn, OriginPrefixes, OriginTable
 
 MAGIC = b"LOCDBXX"
 VERSION = 1
-AddressColumn = NDArray[np.uint32] | NDArray[np.bytes_]
-"""Addresses: ``uint32`` for IPv4, 16 big-endian bytes for IPv6."""
 
 _HEADER = struct.Struct(">QIII IIIIIIIIII")
 _NO_NETWORK = 0xFFFFFFFF
 _MAPPED = 0xFFFF  # ::ffff:0:0/96 as the first 96 bits of an address
 _NETWORK = np.dtype([("country", "S2"), ("_1", "V2"), ("asn", ">u4"), ("flags", ">u2"), ("_2", "V2")])
+_AS = np.dtype([("number", ">u4"), ("name", ">u4")])
+_MAX_NAME = 1024
 
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class OriginRanges:
-    """Disjoint ranges of one address family; each ends where the next starts."""
-
-    start: AddressColumn
-    """First address of each."""
-    asn: NDArray[np.uint32]
-    """Origin AS; 0 where nothing is announced."""
-    country: NDArray[np.bytes_]
-    """Registry's country code, two letters; empty where it gives none and where nothing is announced."""
+Nodes = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint8], NDArray[np.int64]]
+"""High and low half of the first address, length in bits, and network of every tree node that has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,12 +38,11 @@ class LocationDatabase:
 
     created_at: datetime
     licence: str
-    v4: OriginRanges
-    v6: OriginRanges
+    origins: OriginTable
 
 
 def decode(data: bytes) -> LocationDatabase:
-    """Return the ranges of a libloc database.
+    """Return the networks and AS names of a libloc database.
 
     Raises
     ------
@@ -61,40 +54,52 @@ def decode(data: bytes) -> LocationDatabase:
         raise MalformedSource("libloc", f"wanted a file that starts with {MAGIC!r}, found {data[:8]!r}")
     if data[len(MAGIC)] != VERSION:
         raise MalformedSource("libloc", f"wanted version {VERSION}, found {data[len(MAGIC)]}")
-    (
-        created_at,
-        _,
-        _,
-        licence,
-        _,
-        _,
-        networks_at,
-        networks_length,
-        tree_at,
-        tree_length,
-        _,
-        _,
-        pool_at,
-        pool_length,
-    ) = _HEADER.unpack_from(data, 8)
-    for name, at, length in (
-        ("networks", networks_at, networks_length),
-        ("tree", tree_at, tree_length),
-        ("strings", pool_at, pool_length),
-    ):
+    fields = _HEADER.unpack_from(data, 8)
+    created_at, _, _, licence = fields[:4]
+    parts = {}
+    for number, name in enumerate(("AS numbers", "networks", "tree", "countries", "strings")):
+        at, length = fields[4 + 2 * number : 6 + 2 * number]
         if at + length > len(data):
             raise MalformedSource("libloc", f"the {name} end at byte {at + length}, the file at {len(data)}")
-    tree = np.frombuffer(data, ">u4", tree_length // 12 * 3, tree_at).reshape(-1, 3).astype(np.int64)
+        parts[name] = memoryview(data)[at : at + length]
+    tree = _records(parts["tree"], np.dtype((">u4", 3))).astype(np.int64)
     if not len(tree):
         raise MalformedSource("libloc", "the tree is empty")
-    networks = np.frombuffer(data, _NETWORK, networks_length // _NETWORK.itemsize, networks_at)
+    networks = _records(parts["networks"], _NETWORK)
     v4_root, v4_inherited = _descend(tree, _MAPPED, bits=96)
+    created = _moment(created_at)
+    pool = bytes(parts["strings"])
+    sets, origins = _origin_sets(networks)
     return LocationDatabase(
-        created_at=_moment(created_at),
-        licence=_text(data[pool_at : pool_at + pool_length], licence),
-        v4=_ranges(_leaves(tree, v4_root, v4_inherited, bits=32), networks, bits=32),
-        v6=_ranges(_leaves(tree, 0, _NO_NETWORK, bits=128), networks, bits=128),
+        created_at=created,
+        licence=_text(pool, licence),
+        origins=OriginTable(
+            v4=_prefixes(_nodes(tree, v4_root, v4_inherited, bits=32), networks, origins, bits=32),
+            v6=_prefixes(_nodes(tree, 0, _NO_NETWORK, bits=128), networks, origins, bits=128),
+            origin_sets=sets,
+            names=_names(_records(parts["AS numbers"], _AS), pool),
+            as_of=created.date(),
+        ),
     )
+
+
+def _records(part: memoryview, dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    return np.frombuffer(part, dtype, len(part) // dtype.itemsize)
+
+
+def _names(records: NDArray[np.void], pool: bytes) -> Mapping[int, str]:
+    """Return AS number → name."""
+    pairs = zip(records["number"].tolist(), records["name"].tolist(), strict=True)
+    return {asn: name for asn, at in pairs if (name := _text(pool, at)[:_MAX_NAME])}
+
+
+def _origin_sets(networks: NDArray[np.void]) -> tuple[tuple[tuple[int, ...], ...], NDArray[np.uint32]]:
+    """Return the distinct origins, none first, and which of them each network has."""
+    asns, position = np.unique(
+        np.append(networks["asn"].astype(np.uint32), np.uint32(0)), return_inverse=True
+    )
+    sets = tuple((asn,) if asn else () for asn in asns.tolist())
+    return sets, position[:-1].astype(np.uint32)
 
 
 def _moment(seconds: int) -> datetime:
@@ -126,79 +131,61 @@ def _descend(tree: NDArray[np.int64], path: int, *, bits: int) -> tuple[int, int
     return node, network
 
 
-def _leaves(
-    tree: NDArray[np.int64], root: int, inherited: int, *, bits: int
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]:
-    """Return high and low half of the first address of every leaf below `root`, and its network.
+def _nodes(tree: NDArray[np.int64], root: int, inherited: int, *, bits: int) -> Nodes:
+    """Return every node below `root` that names a network; `inherited` is the one in force at `root`.
 
     The tree is walked level by level, so that a loop in a damaged file ends after `bits` levels; a tree
     reaches each node once, so that branches which join again end after as many nodes as there are.
     """
     visited = 0
     node = np.array([root])
-    network = np.array([inherited])
     high, low = np.zeros(1, np.uint64), np.zeros(1, np.uint64)
-    out: list[tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]]] = []
+    out: list[Nodes] = []
     for depth in range(bits + 1):
-        own = tree[node, 2]
-        network = np.where(own == _NO_NETWORK, network, own)
+        network = tree[node, 2]
+        if depth == 0 and network[0] == _NO_NETWORK:
+            network = np.array([inherited])
+        named = network != _NO_NETWORK
+        out.append((high[named], low[named], np.full(named.sum(), depth, np.uint8), network[named]))
         children = tree[node, :2]
         if children.max(initial=0) >= len(tree):
             raise MalformedSource("libloc", "a tree node points outside the tree")
         visited += len(node)
         if visited > len(tree) or (depth == bits and children.any()):
             raise MalformedSource("libloc", "the tree loops, or is deeper than an address is long")
-        terminal = ~children.any(axis=1)
-        out.append((high[terminal], low[terminal], network[terminal]))
         if depth == bits:
             break
         bit = bits - 1 - depth
-        step_high, step_low = (
-            (np.uint64(1 << (bit - 64)), np.uint64(0)) if bit >= 64 else (np.uint64(0), np.uint64(1 << bit))
-        )
+        step_high, step_low = (1 << (bit - 64), 0) if bit >= 64 else (0, 1 << bit)
         sides = []
         for side in (0, 1):
-            child = children[:, side]
-            to_high, to_low = high + step_high * np.uint64(side), low + step_low * np.uint64(side)
-            missing = ~terminal & (child == 0)
-            out.append((to_high[missing], to_low[missing], network[missing]))
-            there = child != 0
-            sides.append((child[there], network[there], to_high[there], to_low[there]))
-        node, network, high, low = (np.concatenate(pair) for pair in zip(*sides, strict=True))
+            there = children[:, side] != 0
+            to_high, to_low = np.uint64(step_high * side), np.uint64(step_low * side)
+            sides.append((children[there, side], high[there] + to_high, low[there] + to_low))
+        node, high, low = (np.concatenate(pair) for pair in zip(*sides, strict=True))
         if not len(node):
             break
-    high, low, network = (np.concatenate(column) for column in zip(*out, strict=True))
-    return high, low, network
+    high, low, length, network = (np.concatenate(column) for column in zip(*out, strict=True))
+    return high, low, length, network
 
 
-def _ranges(
-    leaves: tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int64]],
-    networks: NDArray[np.void],
-    *,
-    bits: int,
-) -> OriginRanges:
-    high, low, network = leaves
-    known = network != _NO_NETWORK
-    if bits == 128:
-        known &= (high != 0) | (low >> np.uint64(32) != _MAPPED)
-    if network[known].max(initial=-1) >= len(networks):
+def _prefixes(
+    nodes: Nodes, networks: NDArray[np.void], origins: NDArray[np.uint32], *, bits: int
+) -> OriginPrefixes:
+    """Return the prefixes of one family, in order; those that map IPv4 are left out of IPv6."""
+    high, low, length, network = nodes
+    if network.max(initial=-1) >= len(networks):
         raise MalformedSource("libloc", "a tree node names a network that is not in the file")
-    order = np.lexsort((low, high))
-    high, low, network, known = high[order], low[order], network[order], known[order]
-    asn = np.zeros(len(network), np.uint32)
-    asn[known] = networks["asn"][network[known]]
-    country = np.zeros(len(network), "S2")
-    country[known] = networks["country"][network[known]]
+    if bits == 128:
+        mapped = (high == 0) & (low >> np.uint64(32) == _MAPPED) & (length >= 96)
+        high, low, length, network = (column[~mapped] for column in (high, low, length, network))
+    order = np.lexsort((length, low, high))
+    network = network[order]
+    country = np.ascontiguousarray(networks["country"][network])
     letters = country.view(np.uint8).reshape(-1, 2)
     named = letters.any(axis=1)
     if ((letters[named] < ord("A")) | (letters[named] > ord("Z"))).any():
         raise MalformedSource("libloc", "a network's country is not two capital letters")
-    country[asn == 0] = b""  # a country for what nobody announces would double the map and answer nothing
-    first_of_run = np.ones(len(network), bool)
-    first_of_run[1:] = (asn[1:] != asn[:-1]) | (country[1:] != country[:-1])
-    start: AddressColumn
-    if bits == 32:
-        start = low[first_of_run].astype(np.uint32)
-    else:
-        start = np.stack([high[first_of_run], low[first_of_run]], axis=1).astype(">u8").view("S16").ravel()
-    return OriginRanges(start=start, asn=asn[first_of_run], country=country[first_of_run])
+    country[origins[network] == 0] = b""  # a country for what nobody announces would only fill the map
+    first: AddressColumn = low[order].astype(np.uint32) if bits == 32 else joined(high[order], low[order])
+    return OriginPrefixes(first=first, length=length[order], origins=origins[network], country=country)

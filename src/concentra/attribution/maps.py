@@ -1,83 +1,99 @@
-"""The maps in memory: sorted range tables, names and curated providers, all as of a stated day.
-
-Each table covers its whole address space with ranges that end where the next one starts, so that
-one search answers one address and "nothing is known here" is a row like any other.
-"""
+"""The maps in memory: range tables to search by the million, and what they point to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from concentra.attribution.libloc import AddressColumn, OriginRanges
-from concentra.attribution.providers import ProviderTable
-from concentra.model.axes import Kind
+from concentra.attribution.lookup import IPv4Index, IPv6Index
+from concentra.attribution.map_layout import decode
+from concentra.attribution.map_tables import KINDS, MapSource, MapTables
+from concentra.model.axes import Axis
 from concentra.model.provenance import Source
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedRecord:
-    """What a provider's own file says of a range."""
-
-    provider: str
-    kind: Kind
-    region: str | None
-    service: str | None
-    country: str | None
+_DTYPES = {"B": np.uint8, "H": np.uint16, "I": np.uint32, "Q": np.uint64}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PublishedRanges:
-    """Disjoint ranges of one address family and the record of each; 0 is no record."""
-
-    start: AddressColumn
-    record: NDArray[np.uint16]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AsNames:
-    """AS number → registered name, kept as bytes, since an audit asks for a few hundred of 80,000."""
-
-    asn: NDArray[np.uint32]
-    """Ascending."""
-    end: NDArray[np.uint32]
-    """Where each name ends in `text`; it starts where the one before ends."""
-    text: NDArray[np.uint8]
-    """All names in UTF-8, one after the other."""
-
-    def names_of(self, asns: NDArray[np.uint32]) -> Mapping[int, str]:
-        """Return the registered names of those of `asns` that have one."""
-        wanted = np.unique(asns)
-        position = np.searchsorted(self.asn, wanted)
-        there = position < len(self.asn)
-        there[there] = self.asn[position[there]] == wanted[there]
-        found = position[there]
-        starts = np.where(found > 0, self.end[found - 1], 0).tolist()
-        text = self.text.tobytes()
-        return {
-            asn: text[start:end].decode("utf-8", "replace")
-            for asn, start, end in zip(wanted[there].tolist(), starts, self.end[found].tolist(), strict=True)
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Maps:
-    """Everything that attribution reads, and where it came from."""
+    """Everything that attribution reads, and where it came from.
 
-    origin_v4: OriginRanges
-    origin_v6: OriginRanges
-    published_v4: PublishedRanges
-    published_v6: PublishedRanges
-    records: tuple[PublishedRecord, ...]
-    """Record ``i`` of `PublishedRanges` is ``records[i - 1]``."""
-    as_names: AsNames
-    hosting_lists: Mapping[int, tuple[str, ...]]
-    """AS number → the public lists of hosting companies that name it."""
-    providers: ProviderTable
-    sources: tuple[Source, ...]
-    as_of: date
-    """As of when the origin-AS table stands."""
+    Parameters
+    ----------
+    data : bytes or memoryview
+        A map file. Columns are used where they lie and nothing is copied, so opening a file that is
+        mapped into memory takes well under a millisecond.
+    small : bool
+        Keep the search structures below some 20 MB, at the price of half the speed.
+
+    Raises
+    ------
+    MalformedSource
+        If `data` is no complete map file.
+    """
+
+    def __init__(self, data: bytes | memoryview, *, small: bool = False) -> None:
+        self.tables = MapTables(decode(data))
+        self.v4 = IPv4Index(self.column("v4.start"), small=small)
+        self.v6 = IPv6Index(self.column("v6.high"), self.column("v6.low"))
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return one column of the map file, named as in `map_tables`."""
+        section = self.tables.sections[name]
+        return np.frombuffer(section, _DTYPES[section.format])
+
+    def evidence_v4(self, addresses: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """Return the number of the evidence for each IPv4 address, shape (n,)."""
+        return self.column("v4.evidence").take(self.v4.rows(addresses))
+
+    def evidence_v6(self, high: NDArray[np.uint64], low: NDArray[np.uint64]) -> NDArray[np.uint32]:
+        """Return the number of the evidence for each IPv6 address, given as its halves, shape (n,)."""
+        return self.column("v6.evidence").take(self.v6.rows(high, low))
+
+    def entities(self, axis: Axis) -> set[str]:
+        """Return what units can fall to on `axis`; without the AS numbers, of which any may be met."""
+        curated = self.tables.curated
+        match axis:
+            case Axis.PROVIDER:
+                return set(curated)
+            case Axis.PARENT:
+                return {parent for parent, _ in curated.values()}
+            case Axis.REGION | Axis.COUNTRY:
+                found = np.unique(self.column(f"evidence.{axis.value}"))
+                return {self.tables.text(number) for number in found[found > 0].tolist()}
+            case Axis.KIND:
+                return {kind.value for kind in KINDS}
+            case Axis.ASN:
+                return set()
+
+    @cached_property
+    def as_of(self) -> date:
+        """As of when the table of origins stands."""
+        return date.fromisoformat(self.tables.as_of)
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """Every source that the maps were made of."""
+        return tuple(_described(source) for source in self.tables.sources)
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Identifier of every curated provider and parent → its name for people."""
+        return self.tables.names
+
+
+def _described(source: MapSource) -> Source:
+    return Source(
+        name=source.name,
+        publisher=source.publisher,
+        as_of=date.fromisoformat(source.as_of) if source.as_of else None,
+        licence=source.licence,
+        url=source.url or None,
+        sha256=source.sha256 or None,
+        rows=source.rows,
+        limits=source.limits,
+    )

@@ -31,6 +31,8 @@ class Provider:
     evidence: str
     parent: str | None = None
     """Identifier of the ultimate parent; None where it is its own."""
+    edge_asns: tuple[int, ...] = ()
+    """Those of `asns` that serve as its front ends: what its published ranges do not list is kind edge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,8 @@ def decode_providers(data: bytes) -> ProviderTable:
                     "providers.toml", f"AS{asn} belongs to {by_asn[asn].id} and {provider.id}"
                 )
             by_asn[asn] = provider
+        if not set(provider.edge_asns) <= set(provider.asns):
+            raise MalformedSource("providers.toml", f"{provider.id}: edge_asns are not among its asns")
     parents = {parent.id: parent for parent in file.parent}
     for provider in file.provider:
         if provider.parent is not None and provider.parent not in by_id and provider.parent not in parents:

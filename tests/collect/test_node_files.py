@@ -12,15 +12,10 @@ from coincurve import PrivateKey
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from concentra.collect import node_files
+from concentra.collect import node_files, node_forms
 from concentra.collect.errors import NoAddressColumn
-from concentra.collect.node_files import (
-    ADDRESS_COLUMNS,
-    MAX_ROW_BYTES,
-    NodeSighting,
-    Sightings,
-    read_node_file,
-)
+from concentra.collect.node_files import NodeSighting, Sightings, read_node_file
+from concentra.collect.node_forms import ADDRESS_COLUMNS, MAX_ROW_BYTES
 from concentra.errors import UnreadableFile, UsageProblem
 from concentra.wire import enode, enr
 from concentra.wire.enode import Enode
@@ -331,7 +326,7 @@ def test_a_message_about_columns_stays_short_however_many_and_long_they_are() ->
 
 
 def test_a_row_beyond_all_bounds_is_a_clear_error_in_a_csv() -> None:
-    long = "x" * (2 * node_files.CHUNK_BYTES)
+    long = "x" * (2 * node_forms.CHUNK_BYTES)
     with pytest.raises(UnreadableFile, match=r"a row has more than [\d,]+ bytes"):
         read(f"ip,a\n192.0.2.1,{long}\n")
 
@@ -408,9 +403,9 @@ def test_other_json_is_refused_with_what_was_wanted(data: bytes, message: str) -
 
 def test_json_beyond_the_bound_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = geth({"aa": {"record": record(1, V4)}})
-    monkeypatch.setattr(node_files, "MAX_JSON_BYTES", len(data))
+    monkeypatch.setattr(node_forms, "MAX_JSON_BYTES", len(data))
     assert read(data).rows == 1
-    monkeypatch.setattr(node_files, "MAX_JSON_BYTES", len(data) - 1)
+    monkeypatch.setattr(node_forms, "MAX_JSON_BYTES", len(data) - 1)
     with pytest.raises(UnreadableFile, match="bytes of JSON"):
         read(data)
 
@@ -472,7 +467,7 @@ class Endless:
 
 
 def test_a_line_without_end_is_read_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_files, "CHUNK_BYTES", 256 * 1024)
+    monkeypatch.setattr(node_forms, "CHUNK_BYTES", 256 * 1024)
     carried: list[int] = []
     parse_lines = node_files._parse_lines
 
@@ -561,7 +556,7 @@ def test_any_bytes_are_read_or_refused_with_a_reason(data: bytes) -> None:
 def test_where_a_chunk_ends_does_not_change_what_lines_hold(text: str, chunk: int, step: int) -> None:
     whole = summary(read(text))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(node_files, "CHUNK_BYTES", chunk)
+        patch.setattr(node_forms, "CHUNK_BYTES", chunk)
         assert summary(read(text)) == whole
         assert summary(read_node_file(Trickle(text.encode(), step), "nodes")) == whole
 
@@ -578,7 +573,7 @@ plain_csvs = st.lists(
 def test_where_a_chunk_ends_does_not_change_what_a_csv_holds(text: str, chunk: int, step: int) -> None:
     whole = summary(read(text))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(node_files, "CHUNK_BYTES", chunk)
+        patch.setattr(node_forms, "CHUNK_BYTES", chunk)
         assert summary(read(text)) == whole
         assert summary(read_node_file(Trickle(text.encode(), step), "nodes")) == whole
 
@@ -587,7 +582,7 @@ def test_unclosed_quotes_lose_no_line_at_any_chunk_size(monkeypatch: pytest.Monk
     rng = random.Random(64501)
     rows = [f'192.0.2.{n},"open' if rng.random() < 0.2 else f"192.0.2.{n},shut" for n in range(200)]
     for chunk in (64, 100, 333, 1000, 1 << 20):
-        monkeypatch.setattr(node_files, "CHUNK_BYTES", chunk)
+        monkeypatch.setattr(node_forms, "CHUNK_BYTES", chunk)
         try:
             sightings = read("ip,org\n" + "\n".join(rows) + "\n")
         except UnreadableFile:

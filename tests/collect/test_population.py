@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from concentra.collect.errors import NothingToCount
-from concentra.collect.node_files import IPAddress, NodeSighting, Sightings
+from concentra.collect.node_files import NodeSighting, Sightings
+from concentra.collect.node_forms import IPAddress
 from concentra.collect.population import population_of, prefixes_of, weigh_addresses
 from concentra.model.axes import Unit
 from concentra.model.population import FunnelStep, Population, WeightedAddresses

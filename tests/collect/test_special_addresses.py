@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from concentra.collect.special_addresses import REASONS, special_v4, special_v6
+from concentra.collect.special_addresses import special_v4, special_v6
 from concentra.model.population import IPV6_BYTES
+from concentra.model.special_addresses import REASONS
 
 REGISTRY = {
     "0.0.0.0/8": "unspecified",

@@ -1,23 +1,30 @@
-"""Many dotted quads in one buffer → integers, at about 30 ns each.
+"""Many addresses in one buffer of text → integers, at about 25 ns for IPv4 and 110 ns for IPv6.
 
-`ipaddress` takes 4,000 ns for one address, which for ten million is most of a minute. This parser
-accepts exactly what `ipaddress.IPv4Address` accepts and leaves every other row to slower, wider code.
+`ipaddress` takes about 100 times as long. These parsers accept exactly what `ipaddress` accepts, but for
+the forms of IPv6 that are named there, and tell for every row whether they did.
+
+Each row is first copied into a window of fixed width. After that no step depends on where rows stand,
+how long they are or how many of them are addresses, so junk costs what addresses cost.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
+from concentra.collect import ipv4_text, ipv6_text
+
 Bytes = NDArray[np.uint8]
-Positions = NDArray[np.int64]
+Positions = NDArray[np.signedinteger]
 
-_DOT, _COLON, _ZERO = ord("."), ord(":"), ord("0")
+CHUNK_ROWS = 8192
+"""Rows parsed at a time: their arrays fit into a processor's second cache. 64 Ki take 1.4 times as long."""
 
-_HEX = np.full(256, 255, np.uint8)
-"""Value of each hexadecimal digit; 255 for every other byte."""
-for _value, _digit in enumerate("0123456789abcdef"):
-    _HEX[[ord(_digit), ord(_digit.upper())]] = _value
+_LONGEST_HEAD = len("ffff:" * 6)
+_LONGEST_DOTTED = _LONGEST_HEAD + len("255.255.255.255")
+_SHORTEST_DOTTED = len("::0.0.0.0")
 
 
 def parse_ipv4(
@@ -29,8 +36,8 @@ def parse_ipv4(
     ----------
     buffer : uint8, shape (n_bytes,)
         Text that holds all rows.
-    start, end : int64, shape (n_rows,)
-        Where each row begins and ends in `buffer`; rows neither overlap nor descend.
+    start, end : int64 or int32, shape (n_rows,)
+        Where each row begins and ends in `buffer`, in any order; rows may overlap.
 
     Returns
     -------
@@ -39,6 +46,11 @@ def parse_ipv4(
     valid : bool, shape (n_rows,)
         Four numbers of one to three digits without leading zeros, none above 255, three dots,
         nothing else.
+
+    Raises
+    ------
+    IndexError
+        If a row begins outside `buffer`.
 
     Examples
     --------
@@ -49,51 +61,16 @@ def parse_ipv4(
     >>> hex(values[0]), valid.tolist()
     ('0xc0000201', [True, False, False])
     """
-    dots = np.flatnonzero(buffer == _DOT)
-    first_dot, valid = _three_dots(dots, start, end)
-    rows = np.flatnonzero(valid)
-    values = np.zeros(len(start), np.uint32)
-    if not len(rows):
-        return values, valid
-    separators = dots[first_dot[rows][None, :] + np.arange(3)[:, None]]
-    begins = np.concatenate([start[rows][None, :], separators + 1])
-    ends = np.concatenate([separators, end[rows][None, :]])
-    octets, good = _octets(buffer, begins, ends)
-    valid[rows[~good]] = False
-    values[rows] = octets[0] << 24 | octets[1] << 16 | octets[2] << 8 | octets[3]
+    values = np.empty(len(start), np.uint32)
+    valid = np.empty(len(start), np.bool_)
+    quads = ipv4_text.DottedQuads(min(len(start), CHUNK_ROWS))
+    for rows, text, length in _windows(buffer, start, end, ipv4_text.WIDTH):
+        values[rows], valid[rows] = quads.parse(text, length)
     return values, valid
 
 
-def _three_dots(dots: Positions, start: Positions, end: Positions) -> tuple[Positions, NDArray[np.bool_]]:
-    """Return which dot is each row's first, and which rows have three.
-
-    Where every row has three, as in most files, that is seen at a glance, in a quarter of the time.
-    """
-    if len(dots) == 3 * len(start):
-        rows = dots.reshape(-1, 3)
-        if (rows[:, 0] >= start).all() and (rows[:, 2] < end).all():
-            return np.arange(0, len(dots), 3), np.ones(len(start), np.bool_)
-    first_dot = np.searchsorted(dots, start)
-    return first_dot, np.searchsorted(dots, end) - first_dot == 3
-
-
-def _octets(buffer: Bytes, begin: Positions, end: Positions) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
-    """Return the numbers between `begin` and `end`, shape (4, n), and the rows whose four are all good."""
-    length = end - begin
-    good = (length >= 1) & (length <= 3)
-    value = np.zeros(begin.shape, np.uint32)
-    for place, factor in enumerate((1, 10, 100), start=1):
-        there = length >= place
-        digit = buffer.take(end - place, mode="clip") - np.uint8(_ZERO)  # wraps below "0", so one test does
-        good &= ~there | (digit <= 9)
-        value += np.where(there, digit, 0).astype(np.uint32) * np.uint32(factor)
-    leading_zero = (length > 1) & (buffer.take(begin, mode="clip") == _ZERO)
-    good &= ~leading_zero & (value <= 255)
-    return value, np.logical_and.reduce(good, axis=0)
-
-
 def parse_ipv6(
-    buffer: Bytes, start: Positions, end: Positions
+    buffer: Bytes, start: Positions, end: Positions, *, every_form: bool = False
 ) -> tuple[NDArray[np.bytes_], NDArray[np.bool_]]:
     """Return the 16 bytes of each row that is an ordinary IPv6 address, and which rows are.
 
@@ -102,6 +79,11 @@ def parse_ipv6(
 
     Parameters and shapes are those of `parse_ipv4`, but values are 16 big-endian bytes.
 
+    Parameters
+    ----------
+    every_form : bool
+        Leave nothing out but zones.
+
     Examples
     --------
     >>> text = b"2001:db8::1 2001:db8:::1"
@@ -109,61 +91,90 @@ def parse_ipv6(
     >>> values[0].hex(), valid.tolist()
     ('20010db8000000000000000000000001', [True, False])
     """
-    colons = np.flatnonzero(buffer == _COLON)
-    first = np.searchsorted(colons, start)
-    count = np.searchsorted(colons, end) - first
-    valid: NDArray[np.bool_] = (count >= 2) & (count <= 7)
-    rows = np.flatnonzero(valid)
-    values = np.zeros(len(start), "S16")
-    if not len(rows):
-        return values, valid
-    count = count[rows]
-    part = np.arange(8)[:, None]
-    there = part <= count
-    at = first[rows] + part
-    begin = np.where(part == 0, start[rows], colons.take(at - 1, mode="clip") + 1)
-    finish = np.where(part == count, end[rows], colons.take(at, mode="clip"))
-    length = np.where(there, finish - begin, 0)
-    groups, good = _hexadecimal(buffer, finish, length)
-    gap, well_formed = _gap(length == 0, there, count)
-    good &= well_formed
-    place = np.where(part < gap, part, part + 7 - count)
-    address = np.zeros((8, len(rows)), np.uint16)
-    for number in range(8):
-        chosen = np.flatnonzero(there[number] & (length[number] > 0) & good)
-        address[place[number][chosen], chosen] = groups[number][chosen]
-    good &= ~((address[:5] == 0).all(axis=0) & (address[5] == 0xFFFF))
-    valid[rows[~good]] = False
-    values[rows] = address.T.astype(">u2").copy().view("S16").ravel()
+    values, valid = _hexadecimal(buffer, start, end, colons=8 if every_form else 7)
+    if every_form:
+        _add_dotted(buffer, start, end, values, valid)
+    else:
+        valid &= ~is_mapped(values)
     return values, valid
 
 
-def _hexadecimal(
-    buffer: Bytes, end: Positions, length: Positions
-) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
-    """Return the hexadecimal numbers that end at `end`, shape (8, n), and which rows have good ones only."""
-    good = length <= 4
-    value = np.zeros(end.shape, np.uint16)
-    for place in range(1, 5):
-        there = length >= place
-        digit = _HEX.take(buffer.take(end - place, mode="clip"))
-        good &= ~there | (digit < 16)
-        value |= np.where(there, digit & 15, 0).astype(np.uint16) << np.uint16(4 * (place - 1))
-    return value, np.logical_and.reduce(good, axis=0)
+def is_mapped(values: NDArray[np.bytes_]) -> NDArray[np.bool_]:
+    r"""Return which of these IPv6 addresses, 16 bytes each, stand for IPv4 addresses: ``::ffff:0:0/96``.
 
-
-def _gap(
-    empty: NDArray[np.bool_], there: NDArray[np.bool_], count: Positions
-) -> tuple[Positions, NDArray[np.bool_]]:
-    """Return the number of the part that ``::`` leaves empty, 8 if there is none, and which rows may be so.
-
-    ``::`` at either end leaves the outermost part empty too; any other empty part is an error.
+    Examples
+    --------
+    >>> is_mapped(np.array([bytes(10) + b"\xff\xff\xc0\x00\x02\x01", bytes(15) + b"\x01"]))
+    array([ True, False])
     """
-    part = np.arange(8)[:, None]
-    inner = empty & there & (part > 0) & (part < count)
-    gaps = inner.sum(axis=0)
-    gap = np.where(gaps > 0, inner.argmax(axis=0), 8)
-    opens = empty[0]
-    closes = np.take_along_axis(empty, count[None, :], axis=0)[0]
-    well_formed = (gaps == 1) & (~opens | (gap == 1)) & (~closes | (gap == count - 1))
-    return gap, well_formed | ((gaps == 0) & (count == 7) & ~opens & ~closes)
+    words = values.view("<u4").reshape(-1, 4)
+    mapped: NDArray[np.bool_] = (words[:, 0] | words[:, 1]) == 0
+    mapped &= words[:, 2] == 0xFFFF0000  # in memory 0, 0, 255, 255
+    return mapped
+
+
+def _hexadecimal(
+    buffer: Bytes, start: Positions, end: Positions, *, colons: int
+) -> tuple[NDArray[np.bytes_], NDArray[np.bool_]]:
+    """Parse the rows that are addresses of hexadecimal groups and at most so many colons."""
+    values = np.empty(len(start), "S16")
+    valid = np.empty(len(start), np.bool_)
+    groups = ipv6_text.ColonGroups(min(len(start), CHUNK_ROWS))
+    for rows, text, length in _windows(buffer, start, end, ipv6_text.WIDTH):
+        values[rows], valid[rows] = groups.parse(text, length, colons=colons)
+    return values, valid
+
+
+def _add_dotted(
+    buffer: Bytes, start: Positions, end: Positions, values: NDArray[np.bytes_], valid: NDArray[np.bool_]
+) -> None:
+    """Parse the rows that end in a quad: ``64:ff9b::192.0.2.1`` is ``64:ff9b::0:0`` and 192.0.2.1."""
+    length = end - start
+    rows = np.flatnonzero(~valid & (length >= _SHORTEST_DOTTED) & (length <= _LONGEST_DOTTED))
+    begin = _after_last_colon(buffer, start[rows], end[rows])
+    quad, good = parse_ipv4(buffer, begin, end[rows])
+    good &= begin - start[rows] <= _LONGEST_HEAD
+    rows, begin, quad = rows[good], begin[good], quad[good]
+    for chunk, text, head in _windows(buffer, start[rows], begin, ipv6_text.WIDTH):
+        first = np.arange(0, len(text), ipv6_text.WIDTH)
+        last = first + head
+        for byte in b"0:0":
+            text[last] = byte
+            last += 1
+        prefix, good = _hexadecimal(text, first, last, colons=8)
+        prefix.view(">u4").reshape(-1, 4)[:, 3] = quad[chunk]
+        values[rows[chunk][good]] = prefix[good]
+        valid[rows[chunk][good]] = True
+
+
+def _after_last_colon(buffer: Bytes, start: Positions, end: Positions) -> NDArray[np.int64]:
+    """Return where the quads begin if rows end in one; it has 15 bytes at most, so 16 are looked through."""
+    begin = np.maximum(start, end - ipv4_text.WIDTH).astype(np.int64)
+    for chunk, text, length in _windows(buffer, begin, end, ipv4_text.WIDTH):
+        colon = np.packbits(text == ord(":"), bitorder="little").view("<u2") & ((1 << length) - 1)
+        for shift in (1, 2, 4, 8):
+            colon |= colon >> shift  # so that all bits up to the last colon are set
+        begin[chunk] += np.bitwise_count(colon)
+    return begin
+
+
+def _windows(
+    buffer: Bytes, start: Positions, end: Positions, width: int
+) -> Iterator[tuple[slice, Bytes, NDArray[np.int64]]]:
+    """Yield chunks of rows, with the `width` bytes from where each begins and lengths of at most `width`."""
+    buffer = np.ascontiguousarray(buffer)
+    room = max(len(buffer) - width + 1, 0)  # rows that begin before it have their whole window in the buffer
+    whole = np.ndarray((room,), f"V{width}", buffer, strides=(1,))
+    padded = np.concatenate([buffer[room:], np.zeros(width, np.uint8)])
+    tail = np.ndarray((len(buffer) - room + 1,), f"V{width}", padded, strides=(1,))
+    for first in range(0, len(start), CHUNK_ROWS):
+        rows = slice(first, first + CHUNK_ROWS)
+        begin = start[rows].astype(np.int64)
+        length = np.minimum(end[rows] - begin, width)
+        if begin.max() < room:
+            windows = whole[begin]
+        else:
+            windows = np.empty(len(begin), whole.dtype)
+            windows[begin < room] = whole[begin[begin < room]]
+            windows[begin >= room] = tail[begin[begin >= room] - room]
+        yield rows, windows.view(np.uint8), length

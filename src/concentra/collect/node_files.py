@@ -1,4 +1,4 @@
-"""Readers of node files, detected by content: lines, CSV, geth's nodes.json, concentra's own snapshots.
+"""Node files → sightings: what each row holds, or the counted reason why it holds nothing.
 
 A file is read in chunks of bounded size. Rows that are plain dotted quads go through
 `address_text`, all others one by one through `read_row`; every row ends as addresses or as a counted
@@ -8,72 +8,33 @@ reason for being left out.
 from __future__ import annotations
 
 import ipaddress
-import json
-import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from csv import reader as csv_reader
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from concentra.collect.address_text import parse_ipv4, parse_ipv6
-from concentra.collect.errors import NoAddressColumn, NoColumns
-from concentra.collect.streams import Readable, Rejoined
-from concentra.errors import UnreadableFile
+from concentra.collect.node_forms import (
+    MAX_ROW_BYTES,
+    CsvCells,
+    Form,
+    IPAddress,
+    NodesJson,
+    bare_address,
+    detect,
+    nodes_json,
+    whole_lines,
+)
+from concentra.collect.streams import Readable
 from concentra.model.population import IPV6_BYTES
 from concentra.wire import enode, enr
 from concentra.wire.errors import WireError
 
-CHUNK_BYTES = 1024 * 1024
-"""A chunk's columns fit in a processor's cache: ten million addresses take 1.4 s, with 8 MiB 2.8 s."""
-
 PARSED_AHEAD = 4
 """Chunks that are being parsed while others are read: enough to keep two cores busy."""
-
-MAX_ROW_BYTES = 64 * 1024
-"""A row beyond this is no address; the longest real one, an ENR in a CSV, has under 2,000 bytes."""
-
-MAX_JSON_BYTES = 1024 * 1024 * 1024
-"""geth's nodes.json of a whole network has about 20 MB."""
-
-ADDRESS_COLUMNS = (
-    "ip",
-    "address",
-    "ip_address",
-    "ipaddress",
-    "ip_addr",
-    "addr",
-    "ipv4",
-    "ipv6",
-    "ip:port",
-    "host",
-    "endpoint",
-    "enode",
-    "enr",
-    "record",
-    "node",
-)
-"""Column names that are taken to hold addresses, best first, compared in lower case."""
-
-DELIMITERS = (",", ";", "\t")
-
-FOREIGN: Mapping[bytes, str] = {
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
-    b"\x1f\x8b": "gzip inside gzip",
-    b"PK\x03\x04": "a zip archive",
-    b"\xfd7zXZ": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"PAR1": "Parquet",
-}
-"""First bytes of files that people have nodes in and that are not read, with their names."""
-
-_LINE_END = re.compile(rb"[\r\n]")
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,29 +93,16 @@ def read_node_file(stream: Readable, name: str, *, column: str | None = None) ->
     NoAddressColumn
         If it is a CSV and its address column cannot be told.
     """
-    head = _read_full(stream, CHUNK_BYTES).removeprefix(b"\xef\xbb\xbf")
-    for magic, found in FOREIGN.items():
-        if head.startswith(magic):
-            raise UnreadableFile(name, f"{found}, wanted text", "save it as UTF-8 text, plain or as .gz")
-    first, start, end = _first_row(head)
-    if first.startswith("{"):
-        if column is not None:
-            raise NoColumns(name)
-        return _read_geth_nodes(head[start:] + stream.read(MAX_JSON_BYTES + 1), name)
-    delimiter = _delimiter(first)
-    if first.startswith("[") and not _is_address(first.partition(delimiter or "\n")[0]):
-        raise UnreadableFile(
-            name, "a JSON array is none of the forms that are known", "geth's nodes.json is an object"
-        )
-    if (
-        column is None
-        and (delimiter is None or _is_address(first))
-        and first.strip('" ').lower() not in ADDRESS_COLUMNS
-    ):
-        sightings = Sightings(format="one record a line")
-        _read_lines(_whole_lines(stream, head), sightings)
-        return sightings
-    return _read_csv(stream, head[start:], end - start, name, delimiter or ",", column)
+    file = detect(stream, name, column=column)
+    match file.form:
+        case Form.LINES:
+            sightings = Sightings(format="one record a line")
+            _read_lines(whole_lines(file), sightings)
+            return sightings
+        case Form.CSV:
+            return _read_csv(CsvCells(file))
+        case Form.NODES_JSON:
+            return _read_nodes_json(nodes_json(file))
 
 
 def read_row(text: str, sightings: Sightings) -> None:
@@ -178,7 +126,7 @@ def read_row(text: str, sightings: Sightings) -> None:
     except WireError:
         sightings.dropped["bad enode URL" if text.startswith("enode:") else "bad ENR"] += 1
         return
-    address = _bare_address(text)
+    address = bare_address(text)
     if address is None:
         sightings.dropped["a prefix, not an address" if _is_prefix(text) else "not an address"] += 1
         return
@@ -247,211 +195,41 @@ def _keep_rows(rows: _Rows, sightings: Sightings, *, of_csv: bool = False) -> No
             read_row(text.strip(" \t\"'"), sightings)
 
 
-def _read_csv(
-    stream: Readable, head: bytes, first_row: int, name: str, delimiter: str, column: str | None
-) -> Sightings:
-    """Read one column of a CSV through Arrow, which knows quoting and bounds its memory.
-
-    A quote that opens and does not close makes one cell of many lines, without a word from Arrow. So
-    lines are counted as they go in, and those that come out in no row are dropped by name.
-    """
-    import pyarrow as pa
-    from pyarrow import csv
-
-    text = head[:first_row].decode("utf-8", "replace").strip()
-    fields = [entry.strip("\" '") for entry in next(csv_reader([text], delimiter=delimiter))]
-    has_header = not any(_is_address(entry) for entry in fields)
-    names = fields if has_header else [str(number) for number in range(1, len(fields) + 1)]
-    chosen = _choose_column(names, fields, has_header=has_header, wanted=column, name=name)
-    sightings = Sightings(format=f"CSV, column {names[chosen]}")
-    positions = [f"c{number}" for number in range(len(names))]
-    body = head[first_row:] if has_header else head
-    body = body or _read_full(stream, CHUNK_BYTES)
-    if not body:
-        return sightings
-    lines = _CountedLines(body, stream)
-
-    def count_and_skip(_: object) -> str:
-        sightings.rows += 1
-        sightings.dropped["wrong number of columns"] += 1
-        return "skip"
-
-    try:
-        reader = csv.open_csv(
-            pa.PythonFile(lines, mode="r"),
-            read_options=csv.ReadOptions(block_size=CHUNK_BYTES, column_names=positions, use_threads=False),
-            parse_options=csv.ParseOptions(delimiter=delimiter, invalid_row_handler=count_and_skip),
-            convert_options=csv.ConvertOptions(
-                include_columns=[positions[chosen]],
-                column_types={positions[chosen]: pa.large_binary()},
-                strings_can_be_null=False,
-            ),
-        )
-        for batch in reader:
-            cells = batch.column(0)
-            _, offsets, data = cells.buffers()
-            bounds = np.frombuffer(offsets, np.int64)[cells.offset : cells.offset + len(cells) + 1]
-            buffer = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-            empty = int((bounds[1:] == bounds[:-1]).sum())
-            sightings.rows += empty
-            if empty:
-                sightings.dropped["empty cell"] += empty
-            filled = bounds[1:] > bounds[:-1]
-            rows = _parse_rows(buffer, bounds[:-1][filled], bounds[1:][filled])
-            _keep_rows(rows, sightings, of_csv=True)
-    except pa.ArrowInvalid as error:
-        reason = str(error).splitlines()[0]
-        if "straddling" in reason:
-            reason = f"a row has more than {CHUNK_BYTES:,} bytes"
-        raise UnreadableFile(name, f"not a CSV: {reason}") from error
-    inside = lines.count - sightings.rows
-    if inside > 0:
-        sightings.rows += inside
-        sightings.dropped["line inside a quoted cell"] += inside
-    return sightings
-
-
-class _CountedLines(Rejoined):
-    """A rejoined source that counts its lines that are not empty."""
-
-    def __init__(self, head: bytes, rest: Readable) -> None:
-        super().__init__(head, rest)
-        self.count = 0
-        self._at_line_start = True
-
-    def read(self, size: int = -1, /) -> bytes:
-        data = super().read(size)
-        if data:
-            text = np.frombuffer(data, np.uint8)
-            line_end = (text == ord("\n")) | (text == ord("\r"))
-            starts = np.count_nonzero(line_end[:-1] & ~line_end[1:])
-            self.count += int(starts) + int(self._at_line_start and not line_end[0])
-            self._at_line_start = bool(line_end[-1])
-        return data
-
-
-def _choose_column(
-    names: list[str], first_row: list[str], *, has_header: bool, wanted: str | None, name: str
-) -> int:
-    if wanted is not None:
-        if wanted in names:
-            return names.index(wanted)
-        numbers = [str(number) for number in range(1, len(names) + 1)]
-        if wanted in numbers:
-            return numbers.index(wanted)
-        raise NoAddressColumn(name, names, wanted)
-    if not has_header:
-        return next(position for position, entry in enumerate(first_row) if _is_address(entry))
-    lowered = [entry.lower() for entry in names]
-    for candidate in ADDRESS_COLUMNS:
-        if candidate in lowered:
-            return lowered.index(candidate)
-    raise NoAddressColumn(name, names, None)
-
-
-def _read_geth_nodes(data: bytes, name: str) -> Sightings:
-    """Read ``{"<node id>": {"seq": …, "record": "enr:…", …}}`` as geth's devp2p tool writes it."""
-    if len(data) > MAX_JSON_BYTES:
-        raise UnreadableFile(name, f"more than {MAX_JSON_BYTES:,} bytes of JSON")
-    repeated = 0
-
-    def without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        nonlocal repeated  # called for the outermost object last
-        entries = dict(pairs)
-        repeated = len(pairs) - len(entries)
-        return entries
-
-    try:
-        document = json.loads(data, object_pairs_hook=without_repeats)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableFile(name, f"not JSON: {error}") from error
-    if not isinstance(document, dict) or not all(isinstance(entry, dict) for entry in document.values()):
-        raise UnreadableFile(name, "wanted geth's nodes.json: an object of objects with the key `record`")
-    sightings = Sightings(format="geth nodes.json", rows=repeated)
-    if repeated:
-        sightings.dropped["key given again"] = repeated
-    for entry in document.values():
-        sightings.rows += 1
-        record = entry.get("record")
-        if isinstance(record, str) and record.startswith("enr:"):
-            read_row(record, sightings)
-        else:
-            sightings.dropped["no record"] += 1
-    if document and sightings.dropped["no record"] == len(document):
-        raise UnreadableFile(name, "JSON, but no entry has an ENR under `record`", "wanted geth's nodes.json")
-    return sightings
-
-
-def _whole_lines(stream: Readable, head: bytes) -> Iterator[bytes]:
-    """Yield chunks that end with a line end; only the part of a line is ever carried over."""
-    rest = head
-    while chunk := stream.read(CHUNK_BYTES):
-        cut = rest.rfind(b"\n") + 1
-        if cut:
-            yield rest[:cut]
-        part = rest[cut:]
-        if len(part) > MAX_ROW_BYTES:
-            part = part[:1] * (MAX_ROW_BYTES + 1)  # too long, that is enough to know; a comment stays one
-        rest = part + chunk
-    if rest:
-        yield rest if rest.endswith(b"\n") else rest + b"\n"
-
-
-def _read_full(stream: Readable, size: int) -> bytes:
-    """Return the next `size` bytes, fewer only at the end; a stream alone may give what it has at hand."""
-    parts = []
-    while size > 0 and (part := stream.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def _first_row(head: bytes) -> tuple[str, int, int]:
-    """Return the first row that is neither blank nor a comment, where it starts, and where it ends."""
-    start = 0
-    while start < len(head):
-        found = _LINE_END.search(head, start)
-        end = found.end() if found else len(head)
-        text = head[start : min(end, start + MAX_ROW_BYTES)].decode("utf-8", "replace").strip()
-        if text and not text.startswith("#"):
-            return text, start, end
-        start = end
-    return "", 0, 0
-
-
-def _delimiter(row: str) -> str | None:
-    counts = {delimiter: row.count(delimiter) for delimiter in DELIMITERS}
-    best = max(DELIMITERS, key=lambda delimiter: counts[delimiter])
-    return best if counts[best] else None
-
-
-def _is_address(text: str) -> bool:
-    text = text.strip("\" '")
-    return text.startswith(("enode:", "enr:")) or _bare_address(text) is not None
-
-
-def _bare_address(text: str) -> IPAddress | None:
-    """Return the address in ``192.0.2.1``, ``192.0.2.1:30303``, ``2001:db8::1``, ``[2001:db8::1]:30303``."""
-    host = text
-    if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        if port and not (port[0] == ":" and port[1:].isdecimal()):
-            return None
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-        if not port.isdecimal():
-            return None
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return None
-    return address
-
-
 def _unmapped(address: IPAddress) -> IPAddress:
     """Return the IPv4 address that an IPv6 address maps, else the address itself."""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return address if mapped is None else mapped
+
+
+def _read_csv(cells: CsvCells) -> Sightings:
+    sightings = Sightings(format=f"CSV, column {cells.column}")
+    for buffer, bounds in cells:
+        filled = bounds[1:] > bounds[:-1]
+        empty = int(np.count_nonzero(~filled))
+        sightings.rows += empty
+        if empty:
+            sightings.dropped["empty cell"] += empty
+        _keep_rows(_parse_rows(buffer, bounds[:-1][filled], bounds[1:][filled]), sightings, of_csv=True)
+    for reason, rows in (
+        ("wrong number of columns", cells.ragged),
+        ("line inside a quoted cell", cells.swallowed),
+    ):
+        if rows:
+            sightings.rows += rows
+            sightings.dropped[reason] += rows
+    return sightings
+
+
+def _read_nodes_json(document: NodesJson) -> Sightings:
+    sightings = Sightings(format="geth nodes.json", rows=document.repeated + len(document.records))
+    if document.repeated:
+        sightings.dropped["key given again"] = document.repeated
+    for record in document.records:
+        if record is None:
+            sightings.dropped["no record"] += 1
+        else:
+            read_row(record, sightings)
+    return sightings
 
 
 def _is_prefix(text: str) -> bool:

@@ -53,9 +53,9 @@ def write_addresses(path: Path, count: int) -> None:
     """Write `count` addresses, one a line."""
     rng = np.random.default_rng(SEED)
     maps = load(maps_directory())
-    start = np.asarray(maps.origin_v4.start).astype(np.int64)
+    start = maps.column("v4.start").astype(np.int64)
     size = np.diff(start, append=1 << 32)
-    announced = np.flatnonzero(maps.origin_v4.asn)
+    announced = np.flatnonzero(maps.column("evidence.asn")[maps.column("v4.evidence")])
     even = rng.choice(announced, count // 2, p=size[announced] / size[announced].sum())
     popular = rng.permutation(announced)[:5000]
     skewed = popular[(rng.zipf(1.2, count - count // 2) - 1) % len(popular)]

@@ -83,7 +83,7 @@ def main() -> None:
         v6_weight=np.zeros(0, np.int64),
     )
     ours = median_ns(lambda: attribute(addresses, maps), len(ordered))
-    plain = median_ns(lambda: np.searchsorted(maps.origin_v4.start, v4), count)
+    plain = median_ns(lambda: np.searchsorted(maps.column("v4.start"), v4), count)
     report("sorted address → attribution", ours, plain, "one search, addresses shuffled")
 
     attributed = attribute(addresses, maps)

@@ -36,8 +36,10 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 
 @pytest.fixture
-def concentra(tmp_path: Path) -> Run:
-    """Run the command line in an empty directory, without colour and without a terminal."""
+def concentra(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run the command line in an empty directory, without colour, a terminal or anything that a user keeps."""
+    home = tmp_path_factory.mktemp("home")
+    kept = {name: str(home / name) for name in ("CONCENTRA_DATA_DIR", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
 
     def run(*arguments: str, stdin: bytes | None = None, **env: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -45,7 +47,7 @@ def concentra(tmp_path: Path) -> Run:
             input=stdin,
             capture_output=True,
             cwd=tmp_path,
-            env={**os.environ, "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8", **env},
+            env={**os.environ, **kept, "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8", **env},
             timeout=120,
             check=False,
         )

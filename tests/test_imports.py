@@ -93,7 +93,7 @@ def hook(event, arguments):
     if event == "open":
         path, mode = str(arguments[0]), arguments[1] or "r"
         source = path.endswith(tuple(loading)) or ".pyc." in path or path.endswith(".pth")
-        if not source and ("w" in mode or "concentra" in path or path.endswith((".toml", ".csv", ".npy"))):
+        if not source and ("w" in mode or "concentra" in path or path.endswith((".toml", ".csv", ".map"))):
             started.append((event, path, mode))
 sys.addaudithook(hook)
 before = threading.active_count()

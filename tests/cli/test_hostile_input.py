@@ -12,17 +12,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from tests.attribution.made_maps import NOBODY, Announced, Listed, origin_table, published
 
 from concentra.adapters import map_files
-from concentra.attribution.libloc import OriginRanges
-from concentra.attribution.maps import AsNames, Maps, PublishedRanges, PublishedRecord
-from concentra.attribution.providers import ProviderTable
+from concentra.attribution.compile_maps import MapInputs, compile_map
 from concentra.cli.terminal import command_line, printable
-from concentra.model.axes import Kind
-from concentra.model.documents import toml_text
-from concentra.model.population import IPV6_BYTES
 from concentra.model.provenance import Source
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -54,10 +49,7 @@ NUMBER = re.compile(r"^-?[\d.]+(e-?\d+)?$")
 
 def hostile_maps(directory: Path, *, region: str = "eu-1") -> None:
     """Write maps in which one /8 after the other, from 11.0.0.0 on, belongs to an AS with a hostile name."""
-    count = len(HOSTILE_NAMES)
-    asns = [FIRST_ASN + number for number in range(count)]
-    texts = [name.encode() for name in HOSTILE_NAMES]
-    v6_start, nothing = np.array([b""], IPV6_BYTES), np.zeros(1, np.uint32)
+    asns = range(FIRST_ASN, FIRST_ASN + len(HOSTILE_NAMES))
     source = Source(
         name=f"libloc{ESCAPES}",
         publisher=f"=cmd(){ESCAPES}",
@@ -65,39 +57,22 @@ def hostile_maps(directory: Path, *, region: str = "eu-1") -> None:
         licence="CC0-1.0",
         limits=(f"=cmd(){ESCAPES}",),
     )
-    maps = Maps(
-        origin_v4=OriginRanges(
-            start=np.array([0, *(FIRST_BLOCK + number << 24 for number in range(count + 1))], np.uint32),
-            asn=np.array([0, *asns, 0], np.uint32),
-            country=np.array([b"", *[b"DE"] * count, b""], "S2"),
-        ),
-        origin_v6=OriginRanges(start=v6_start, asn=nothing, country=np.array([b""], "S2")),
-        published_v4=PublishedRanges(
-            start=np.array([0, 0x28000000, 0x29000000], np.uint32), record=np.array([0, 1, 0], np.uint16)
-        ),
-        published_v6=PublishedRanges(start=v6_start, record=np.zeros(1, np.uint16)),
-        records=(
-            PublishedRecord(provider="cloud", kind=Kind.HOSTING, region=region, service=None, country="DE"),
-        ),
-        as_names=AsNames(
-            asn=np.array(asns, np.uint32),
-            end=np.cumsum([len(text) for text in texts]).astype(np.uint32),
-            text=np.frombuffer(b"".join(texts), np.uint8),
-        ),
+    announced = [
+        Announced(f"{FIRST_BLOCK + number}.0.0.0/8", (asn,), "DE") for number, asn in enumerate(asns)
+    ]
+    listed = published([Listed("40.0.0.0/8", region=region, country="DE")])
+    inputs = MapInputs(
+        origins=[(source.name, origin_table(announced))],
+        published=[(source.name, listed)],
+        as_names=dict(zip(asns, HOSTILE_NAMES, strict=True)),
         hosting_lists=dict.fromkeys(asns, ("list",)),
-        providers=ProviderTable({}, {}, {}),
-        sources=(source,),
+        providers=NOBODY,
+        region_countries={},
+        sources=[(source, "origins")],
         as_of=date(2026, 1, 1),
     )
     directory.mkdir()
-    for name, (data, _) in map_files.serialise(maps).items():
-        (directory / name).write_bytes(data)
-    (directory / map_files.PROVIDERS).write_text("provider = []\n")
-    written = map_files.Output(file="origin.v4.start.npy", rows=1, sha256="", licence="CC0-1.0")
-    provenance = map_files.Provenance(
-        as_of=maps.as_of, built_by="test", source=maps.sources, output=(written,)
-    )
-    (directory / map_files.PROVENANCE).write_text(toml_text(provenance), encoding="utf-8")
+    (directory / map_files.MAP).write_bytes(compile_map(inputs))
 
 
 NODES = "".join(

@@ -6,16 +6,27 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from tests.attribution.made_maps import AS_OF, Announced, map_inputs
 
+from concentra.adapters import map_files
 from concentra.adapters.map_files import MapsUnreadable
+from concentra.attribution.compile_maps import compile_map
+from concentra.attribution.providers import Provider, ProviderTable
 from concentra.collect.node_files import NodeSighting, Sightings
 from concentra.collect.population import population_of
 from concentra.model.audit import Audit, Cell
-from concentra.model.axes import DEFAULT_AXES, DEFAULT_DENOMINATORS, Axis, Denominator, Unit
+from concentra.model.axes import DEFAULT_AXES, DEFAULT_DENOMINATORS, Axis, Denominator, Kind, Unit
 from concentra.model.population import Population
 from concentra.model.provenance import Source
 from concentra.workflows.audit import UnitUnavailable, audit
 from concentra.workflows.subjects import load_population
+
+CLOUD = Provider(
+    id="cloud", name="Cloud", kind=Kind.HOSTING, country="US", asns=(64496, 64497, 64498), holders=(), evidence=""
+)  # fmt: skip
+
+UNITS = (Unit.NODE, Unit.ADDRESS, Unit.PREFIX)
+"""Those that a file of nodes can be counted in."""
 
 # Public resolvers: Google, Cloudflare and Quad9 announce them from AS numbers of their own.
 GOOGLE, CLOUDFLARE, QUAD9 = "8.8.8.8", "1.1.1.1", "9.9.9.9"
@@ -79,7 +90,7 @@ def test_a_cell_that_was_not_asked_for_is_not_there(small: Population) -> None:
         result.cell(Axis.PROVIDER, Denominator.ALL)
 
 
-@pytest.mark.parametrize("unit", Unit)
+@pytest.mark.parametrize("unit", UNITS)
 def test_every_unit_is_in_every_axis_once(small: Population, unit: Unit) -> None:
     result = audit(small, unit=unit, axes=tuple(Axis), denominators=tuple(Denominator), replicates=0)
     for cell in result.cells:
@@ -100,7 +111,9 @@ def test_every_unit_is_in_every_axis_once(small: Population, unit: Unit) -> None
 
 
 def test_the_unit_changes_who_leads(small: Population) -> None:
-    leaders = {unit: audit(small, unit=unit, replicates=0).cells[0].distribution.entities[0] for unit in Unit}
+    leaders = {
+        unit: audit(small, unit=unit, replicates=0).cells[0].distribution.entities[0] for unit in UNITS
+    }
     assert leaders[Unit.NODE].id == "google"
     assert leaders[Unit.NODE].units == 10
     assert leaders[Unit.ADDRESS].id == leaders[Unit.PREFIX].id
@@ -108,7 +121,7 @@ def test_the_unit_changes_who_leads(small: Population) -> None:
     assert leaders[Unit.ADDRESS].units == leaders[Unit.PREFIX].units == 3
 
 
-@pytest.mark.parametrize("unit", Unit)
+@pytest.mark.parametrize("unit", UNITS)
 def test_every_unit_is_counted_beside_the_chosen_one(small: Population, unit: Unit) -> None:
     result = audit(small, unit=unit, replicates=0)
     assert result.unit is unit
@@ -151,7 +164,7 @@ def test_no_resamplings_give_no_intervals_and_the_same_figures(small: Population
             assert (score.value, score.lower, score.upper) == (again.value, again.lower, again.upper)
 
 
-@pytest.mark.parametrize("unit", Unit)
+@pytest.mark.parametrize("unit", UNITS)
 def test_the_funnel_ends_in_attributed_units(small: Population, unit: Unit) -> None:
     result = audit(small, unit=unit, replicates=0)
     names = [step.name for step in result.funnel]
@@ -176,6 +189,49 @@ def test_addresses_that_nobody_announces_are_unattributed_and_never_an_entity() 
     share = result.cell(Axis.PROVIDER, Denominator.ALL).scores["share"]
     assert share.lower == pytest.approx(1 / 3)
     assert share.upper == 1.0
+
+
+@pytest.fixture
+def maps(tmp_path: Path) -> Path:
+    """Maps in which one table has Google and a stranger announce 8.8.8.0/24, and another one Quad9 alone."""
+    made = map_inputs(
+        [
+            Announced("8.8.8.0/24", (64496, 64500), "US"),
+            Announced("1.1.1.0/24", (64497, 64498), "US"),
+            Announced("9.9.9.0/24", (64500,), "US"),
+        ],
+        [Announced("9.9.9.0/24", (64501,), "CH")],
+        providers=ProviderTable({"cloud": CLOUD}, dict.fromkeys(CLOUD.asns, CLOUD), {}),
+    )
+    (tmp_path / map_files.MAP).write_bytes(compile_map(made))
+    return tmp_path
+
+
+def test_addresses_of_several_origins_that_differ_are_unattributed_by_a_reason_of_their_own(
+    maps: Path,
+) -> None:
+    people = population([GOOGLE, "8.8.8.9", CLOUDFLARE, QUAD9, "25.0.0.1"])
+    result = audit(people, maps=maps, axes=[Axis.PROVIDER, Axis.ASN], replicates=0)
+    provider = result.cell(Axis.PROVIDER, Denominator.ALL).distribution
+    several, none = "several ASes announce the prefix", "no announced prefix"
+    assert {entity.id: entity.units for entity in provider.entities} == {"AS64500": 1, "cloud": 1}
+    assert provider.unattributed == {several: 2, none: 1}
+    assert (result.funnel[-1].left, result.funnel[-1].dropped) == (2, {several: 2, none: 1})
+    asn = result.cell(Axis.ASN, Denominator.ALL).distribution
+    assert {entity.id: entity.units for entity in asn.entities} == {"AS64500": 1}
+    assert asn.unattributed == {several: 3, none: 1}
+
+
+def test_what_another_table_of_origins_says_is_a_conflict(maps: Path) -> None:
+    result = audit(population([QUAD9, "9.9.9.10", GOOGLE]), maps=maps, replicates=0)
+    assert {
+        (one.about, one.followed, one.rejected, one.rejected_basis, one.units) for one in result.conflicts
+    } == {
+        ("asn", "AS64500", "AS64501", "table-2", 2),
+        ("country", "US", "CH", "table-2", 2),
+    }
+    assert [source.name for source in result.maps] == ["table-1", "table-2"]
+    assert result.maps_as_of == AS_OF
 
 
 def test_nothing_attributed_is_still_an_audit() -> None:

@@ -4,10 +4,14 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from tests.attribution.made_maps import Announced, Listed, map_inputs
 
+from concentra.adapters import map_files
+from concentra.attribution.compile_maps import compile_map
+from concentra.attribution.providers import Parent, Provider, ProviderTable
 from concentra.gate.judge import Outcome
 from concentra.gate.policy import Metric, PolicyError, Rule
-from concentra.model.axes import Axis, Denominator, Unit
+from concentra.model.axes import Axis, Denominator, Kind, Unit
 from concentra.workflows.check import check, read_policy
 
 TODAY = date(2026, 3, 1)
@@ -132,3 +136,74 @@ def test_a_rule_on_a_number_of_a_curated_provider_names_that_provider(nodes: str
 def test_a_rule_on_a_known_provider_that_was_not_seen_is_judged(entity: str, nodes: str) -> None:
     rule = Rule(metric=Metric.SHARE, entity=entity, max=0.3)
     assert check(nodes, [rule], policy="test", today=date(2026, 1, 1)).checks[0].lower == 0
+
+
+@pytest.fixture
+def maps(tmp_path: Path) -> Path:
+    cloud = Provider(id="cloud", name="Cloud", kind=Kind.HOSTING, country="US", asns=(64496,), holders=(),
+                     evidence="", parent="group")  # fmt: skip
+    made = map_inputs(
+        [Announced("8.8.8.0/24", (64496,), "US"), Announced("1.1.1.0/24", (64500,), "EU")],
+        [Announced("8.8.8.0/24", (64501,), "CA")],
+        listed={
+            "file": [
+                Listed("8.8.8.0/25", "cloud", Kind.HOSTING, "eu-1", country="DE"),
+                Listed("9.9.9.0/25", "cloud", Kind.HOSTING, "hidden"),
+                Listed("9.9.9.0/26", "cloud", Kind.HOSTING, "us-1"),
+                Listed("9.9.9.64/26", "cloud", Kind.HOSTING, "us-1"),
+            ]
+        },
+        providers=ProviderTable(
+            {"cloud": cloud},
+            {64496: cloud},
+            {"group": Parent(id="group", name="Group", country="US", evidence="")},
+        ),
+    )
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / map_files.MAP).write_bytes(compile_map(made))
+    return tmp_path / "made"
+
+
+@pytest.mark.parametrize(
+    ("axis", "entity"),
+    [
+        pytest.param(Axis.PROVIDER, "cloud", id="provider"),
+        pytest.param(Axis.PROVIDER, "AS64500", id="provider-by-number"),
+        pytest.param(Axis.PARENT, "group", id="parent"),
+        pytest.param(Axis.ASN, "AS64496", id="number-of-a-curated-provider"),
+        pytest.param(Axis.REGION, "cloud/us-1", id="region"),
+        pytest.param(Axis.COUNTRY, "DE", id="country-of-a-range"),
+        pytest.param(Axis.COUNTRY, "US", id="country-of-the-registry"),
+        pytest.param(Axis.KIND, "edge", id="kind"),
+    ],
+)
+def test_what_units_can_fall_to_in_the_maps_that_are_named_may_be_asked_for(
+    axis: Axis, entity: str, nodes: str, maps: Path
+) -> None:
+    rule = Rule(metric=Metric.SHARE, axis=axis, entity=entity, max=1)
+    (judged,) = check(nodes, [rule], policy="test", today=TODAY, maps=maps).checks
+    assert judged.rule is rule
+
+
+@pytest.mark.parametrize(
+    ("axis", "entity", "reason"),
+    [
+        pytest.param(Axis.PROVIDER, "hetzner", "no provider is called", id="provider-of-other-maps"),
+        pytest.param(Axis.PROVIDER, "AS64496", "AS64496 is a number of cloud", id="number-of-a-provider"),
+        pytest.param(
+            Axis.PARENT, "AS64496", "AS64496 is a number of cloud", id="number-of-a-parents-provider"
+        ),
+        pytest.param(Axis.PARENT, "cloud", "no parent is called", id="provider-as-parent"),
+        pytest.param(
+            Axis.REGION, "cloud/hidden", "no region is called", id="region-that-longer-prefixes-hide"
+        ),
+        pytest.param(Axis.COUNTRY, "EU", "no country is called", id="code-that-names-no-country"),
+        pytest.param(Axis.COUNTRY, "CA", "no country is called", id="country-that-is-contradicted"),
+    ],
+)
+def test_what_no_unit_can_fall_to_in_the_maps_that_are_named_is_refused(
+    axis: Axis, entity: str, reason: str, nodes: str, maps: Path
+) -> None:
+    rule = Rule(metric=Metric.SHARE, axis=axis, entity=entity, max=1)
+    with pytest.raises(PolicyError, match=reason):
+        check(nodes, [rule], policy="test", today=TODAY, maps=maps)

@@ -4,7 +4,7 @@ import ipaddress
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.attribution.made_maps import weighted
 
 from concentra.adapters import map_files
 from concentra.adapters.data_files import maps_directory, snapshots_directory
 from concentra.attribution.attribute import attribute
+from concentra.attribution.map_tables import NO_LENGTH
 from concentra.collect.snapshots import AggregationCost, SnapshotHeader, decode, encode, is_snapshot
 from concentra.errors import UnreadableFile, UsageProblem
 from concentra.model.axes import Axis, Unit
-from concentra.model.population import IPV6_BYTES, FunnelStep, WeightedAddresses
+from concentra.model.population import FunnelStep
 from concentra.model.provenance import Source
 from concentra.workflows.snapshot import BadNetworkName, make_snapshot
 from concentra.workflows.subjects import UnknownSubject
@@ -57,18 +59,6 @@ HOSTS = {
     "2001:db8:1::": 1,
 }
 ROWS = "192.0.2.0/24,3\n198.51.100.0/24,1\n2001:db8::/48,2\n2001:db8:1::/48,1\n"
-
-
-def weighted(addresses: Mapping[str, int]) -> WeightedAddresses:
-    parsed = [(ipaddress.ip_address(address), weight) for address, weight in addresses.items()]
-    v4 = sorted((int(address), weight) for address, weight in parsed if address.version == 4)
-    v6 = sorted((address.packed, weight) for address, weight in parsed if address.version == 6)
-    return WeightedAddresses(
-        v4=np.array([address for address, _ in v4], np.uint32),
-        v4_weight=np.array([weight for _, weight in v4], np.int64),
-        v6=np.array([address for address, _ in v6], IPV6_BYTES),
-        v6_weight=np.array([weight for _, weight in v6], np.int64),
-    )
 
 
 addresses = st.dictionaries(
@@ -246,8 +236,9 @@ def test_no_address_of_the_node_file_is_in_the_snapshot(node_file: Path) -> None
 def test_cost_counts_the_addresses_whose_prefix_belongs_to_another(tmp_path: Path) -> None:
     """Published ranges are often longer than a /24, whose first address then speaks for others."""
     maps = map_files.load(maps_directory())
-    start = maps.published_v4.start.astype(np.int64)
-    inside = start[(start & 0xFF != 0) & (maps.published_v4.record != 0)][::150]
+    start = maps.column("v4.start").astype(np.int64)
+    listed = maps.column("v4.listed_length") != NO_LENGTH
+    inside = start[(start & 0xFF != 0) & listed][::150]
     hosts = [ipaddress.IPv4Address(int(number)) for first in inside for number in (first, first & ~0xFF | 1)]
     path = tmp_path / "nodes.txt"
     path.write_text("".join(f"{host}\n" for host in hosts), encoding="utf-8")

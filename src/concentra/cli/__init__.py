@@ -18,7 +18,7 @@ EXIT_USAGE = 2
 EXIT_UNDETERMINED = 3
 EXIT_BROKEN = 10
 
-COMMANDS = ("audit", "check", "maps", "snapshot", "schema")
+COMMANDS = ("audit", "check", "locate", "maps", "snapshot", "schema")
 
 EPILOG = """Examples:
 

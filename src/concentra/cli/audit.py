@@ -7,8 +7,9 @@ from typing import Annotated, Optional
 
 import typer
 
-from concentra.cli.options import AsOf, Column, CountedUnit, MapsDirectory, Subject
-from concentra.model.axes import DEFAULT_AXES, DEFAULT_DENOMINATORS, Axis, Denominator, Unit
+from concentra.cli.options import AsOf, ChosenMaps, Column, CountedUnit, Online, Subject
+from concentra.model.axes import DEFAULT_AXES, DEFAULT_DENOMINATORS, Axis, Denominator
+from concentra.model.engine import Engine
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -21,6 +22,8 @@ concentra audit nodes.txt.gz --unit node
 
 concentra audit crawl.csv --column ip --as-of 2026-11-01 --csv results/
 
+concentra audit 'crawls/*.parquet' --engine dask --scheduler tcp://192.0.2.1:8786
+
 geth-nodes | concentra audit - --json""",
 )
 
@@ -28,7 +31,7 @@ geth-nodes | concentra audit - --json""",
 @app.command()
 def audit(
     subject: Subject,
-    unit: CountedUnit = Unit.ADDRESS,
+    unit: CountedUnit = None,
     axis: Annotated[
         list[Axis],
         typer.Option(
@@ -47,7 +50,7 @@ def audit(
     ] = list(DEFAULT_DENOMINATORS),  # noqa: B006 - as above
     column: Column = None,
     as_of: AsOf = None,
-    maps: MapsDirectory = None,
+    maps: ChosenMaps = None,
     all_metrics: Annotated[
         bool, typer.Option("--all-metrics", help="Add every index, not only the default line.")
     ] = False,
@@ -75,6 +78,22 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(
+            metavar="ENGINE",
+            help="What counts Parquet files: local (two threads) or dask (a cluster, extra scale).",
+        ),
+    ] = Engine.LOCAL,
+    scheduler: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="ADDRESS",
+            help="Scheduler of the Dask cluster; without it workers are started on this machine.",
+            show_default=False,
+        ),
+    ] = None,
+    online: Online = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress; with --csv, no report either.")
     ] = False,
@@ -91,20 +110,30 @@ def audit(
         progress_on_stderr,
     )
     from concentra.workflows.audit import audit as run
-    from concentra.workflows.subjects import load_population
+    from concentra.workflows.map_choice import chosen_maps
+    from concentra.workflows.subjects import load_subject
 
     with progress_on_stderr(subject, quiet=quiet) as progress:
-        population = load_population(
+        population = load_subject(
             subject, column=column, as_of=as_of.date() if as_of else None, progress=progress.read
         )
+        directory = chosen_maps(maps)
+        ask = None
+        if online:
+            from concentra.cli.online import asking
+
+            ask = asking(directory, progress)
         result = run(
             population,
             unit=unit,
             axes=axis,
             denominators=denominator,
-            maps=maps,
+            maps=directory,
             every_metric=all_metrics,
             seed=seed,
+            engine=engine,
+            scheduler=scheduler,
+            ask=ask,
             progress=progress.stage,
         )
     made_at, command = now(), command_line(sys.argv[1:])

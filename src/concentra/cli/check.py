@@ -9,8 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from concentra.cli import EXIT_BROKEN, EXIT_UNDETERMINED
-from concentra.cli.options import AsOf, Column, CountedUnit, MapsDirectory, Subject
-from concentra.model.axes import Unit
+from concentra.cli.options import AsOf, ChosenMaps, Column, CountedUnit, Subject
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -78,10 +77,10 @@ def check(
             show_default=False,
         ),
     ] = None,
-    unit: CountedUnit = Unit.ADDRESS,
+    unit: CountedUnit = None,
     column: Column = None,
     as_of: AsOf = None,
-    maps: MapsDirectory = None,
+    maps: ChosenMaps = None,
     output: Annotated[Format, typer.Option("--format", help="How to print the verdict.")] = Format.TEXT,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -94,6 +93,7 @@ def check(
     from concentra.gate.policy import Metric, rule_from_option
     from concentra.workflows.check import check as run
     from concentra.workflows.check import read_policy
+    from concentra.workflows.map_choice import chosen_maps
 
     limits = [
         ("--max-share", Metric.SHARE, max_share, True),
@@ -122,7 +122,7 @@ def check(
             unit=unit,
             column=column,
             as_of=as_of.date() if as_of else None,
-            maps=maps,
+            maps=chosen_maps(maps),
             progress=progress.read,
             stage=progress.stage,
         )

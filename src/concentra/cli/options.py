@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -13,16 +12,27 @@ from concentra.model.axes import Unit
 Subject = Annotated[
     str,
     typer.Argument(
-        help="A network (ethereum), a file of addresses, enode URLs, ENRs, CSV or nodes.json, or -.",
+        help="A network (ethereum), a file of addresses, enode URLs, ENRs, CSV or nodes.json, Parquet files "
+        "('DIR/*.parquet', a directory or URL), or -.",
         show_default=False,
     ),
 ]
 CountedUnit = Annotated[
-    Unit, typer.Option("--unit", metavar="UNIT", help="What one count stands for: node, address or prefix.")
+    Optional[Unit],
+    typer.Option(
+        "--unit",
+        metavar="UNIT",
+        help="What one count stands for: node, address or prefix; row for Parquet files.",
+        show_default="address, or row",
+    ),
 ]
 Column = Annotated[
     Optional[str],
-    typer.Option("--column", help="CSV column of the addresses, by name or number.", show_default=False),
+    typer.Option(
+        "--column",
+        help="CSV column of the addresses, by name or number; Parquet column, by name.",
+        show_default=False,
+    ),
 ]
 AsOf = Annotated[
     Optional[datetime],
@@ -34,13 +44,19 @@ AsOf = Annotated[
         show_default=False,
     ),
 ]
-MapsDirectory = Annotated[
-    Optional[Path],
+ChosenMaps = Annotated[
+    Optional[str],
     typer.Option(
         "--maps",
-        exists=True,
-        file_okay=False,
-        help="Directory of maps, instead of the shipped ones.",
+        metavar="DIR|DATE",
+        help="Directory of maps, or the day of installed ones, instead of the current ones.",
         show_default=False,
+    ),
+]
+Online = Annotated[
+    bool,
+    typer.Option(
+        "--online",
+        help="Ask Team Cymru and the registries about the /24 or /48 of what no map covers.",
     ),
 ]

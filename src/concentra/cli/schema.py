@@ -19,6 +19,7 @@ class Schema(StrEnum):
 
     AUDIT = "audit"
     CHECK = "check"
+    LOCATE = "locate"
 
 
 @app.command()

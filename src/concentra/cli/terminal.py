@@ -56,16 +56,20 @@ def progress_on_stderr(subject: str, *, quiet: bool) -> Iterator[Progress]:
     from rich import progress as rich_progress
     from rich.console import Console
 
-    path = Path(subject)
-    compressed = path.suffix == ".gz"
-    total = path.stat().st_size if path.is_file() and not compressed else None
+    compressed = subject.endswith(".gz")
+    # os.path, since pathlib raises where a subject is too long for a file: an ENR may be.
+    total = os.path.getsize(subject) if os.path.isfile(subject) and not compressed else None  # noqa: PTH113, PTH202
     columns = (
         rich_progress.TextColumn("{task.description}"),
         rich_progress.BarColumn(),
         rich_progress.DownloadColumn(),
         rich_progress.TimeElapsedColumn(),
     )
-    with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # Where rich takes over standard output, it writes it to its own console: not where that is a file.
+    display = rich_progress.Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=_is_terminal()
+    )
+    with display as bar:
         task = bar.add_task("reading", total=total)
         yield Progress(
             read=lambda count: bar.advance(task, count),

@@ -168,6 +168,11 @@ class Conflict:
     publishable: int
 
 
+PREFIXES = "/24 and /48"
+HASHED_PREFIXES = "hashed blocks of /24 and /48"
+"""The clusters of populations whose /24s are too many to keep apart."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """How the sampling intervals were drawn, so that they can be drawn again."""
@@ -175,10 +180,12 @@ class Sampling:
     seed: int
     replicates: int
     clusters: int
-    """How many /24 and /48 were resampled."""
+    """How many clusters were resampled."""
     blocks: int | None = None
     """Into how many blocks they were dealt first; None where each was drawn on its own."""
     confidence: float = 0.95
+    cluster: str = PREFIXES
+    """What the clusters are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

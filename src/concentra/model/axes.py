@@ -14,6 +14,8 @@ class Unit(StrEnum):
     """One IP address, however many nodes answer behind it."""
     PREFIX = "prefix"
     """One /24 of IPv4 or /48 of IPv6 that holds at least one address."""
+    ROW = "row"
+    """One row of a Parquet population; a column `weight` of integers says how many units it stands for."""
 
 
 class Axis(StrEnum):

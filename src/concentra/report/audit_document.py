@@ -52,7 +52,7 @@ def audit_document(audit: Audit, *, made_at: datetime, command: str) -> Document
         "sampling": None
         if audit.sampling is None
         else {
-            "method": "percentile bootstrap over /24 and /48",
+            "method": f"percentile bootstrap over {audit.sampling.cluster}",
             "seed": audit.sampling.seed,
             "replicates": audit.sampling.replicates,
             "clusters": audit.sampling.clusters,

@@ -25,6 +25,7 @@ PLURAL: Mapping[Unit, str] = {
     Unit.NODE: "nodes",
     Unit.ADDRESS: "addresses",
     Unit.PREFIX: "prefixes (/24, /48)",
+    Unit.ROW: "rows",
 }
 ENTITIES: Mapping[Axis, str] = {
     Axis.PROVIDER: "providers",
@@ -409,7 +410,7 @@ def _units(audit: Audit, width: int) -> Iterator[RenderableType]:
             )
             mark = "  ← this report" if unit is audit.unit else ""
             lines.append(f"  {unit.value:8} {audit.unit_totals[unit]:>9,}   {leaders}{mark}")
-        else:
+        elif unit in audit.unavailable_units:
             lines.append(f"  {unit.value:8} {'n/a':>9}   {clean(audit.unavailable_units[unit], limit=200)}")
     yield _wrapped(lines, width, hanging=" " * 22)
 
@@ -439,8 +440,8 @@ def _legend(audit: Audit) -> Iterator[str]:
         dealt = "" if sampling.blocks is None else f" dealt into {sampling.blocks:,} blocks"
         yield (
             f"sampling    {sampling.confidence * 100:.0f} % interval, {sampling.replicates:,} resamplings "
-            f"of {sampling.clusters:,} /24 and /48{dealt} (seed {sampling.seed}): would another crawl of "
-            "this kind agree? It does not say how far the crawl is from the network"
+            f"of {sampling.clusters:,} {sampling.cluster}{dealt} (seed {sampling.seed}): would another crawl "
+            "of this kind agree? It does not say how far the crawl is from the network"
         )
 
 

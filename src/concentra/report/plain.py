@@ -27,6 +27,8 @@ def clean(text: str, *, limit: int = MAX_NAME) -> str:
     >>> clean("Evil\x1b[31m Hosting\u202e\nLtd")
     'Evil[31m Hosting Ltd'
     """
+    if text.isascii() and text.isprintable() and len(text) <= limit and text == " ".join(text.split()):
+        return text
     kept = "".join(
         " " if character in "\n\r\t" else character
         for character in text

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from concentra.attribution.comparison import Move
 from concentra.model.audit import Conflict, Distribution, Entity
 from concentra.model.axes import SMALL_CELL
 
@@ -83,6 +84,26 @@ def publishable_conflicts(conflicts: Sequence[Conflict]) -> Sequence[Conflict]:
         )
         for about, units in sorted(merged.items())
     ]
+
+
+def publishable_moves(moves: Sequence[Move]) -> Sequence[Move]:
+    """Return the differences between two maps, with the small ones outside hosting merged into one.
+
+    Both maps have to tell that a unit is on a hosting or edge network: a home stays one where the other
+    map takes it for a data centre.
+    """
+    small = [move for move in moves if move.units < SMALL_CELL and move.publishable < move.units]
+    if not small:
+        return moves
+    merged = Move(
+        a=MERGED_ID,
+        a_name=MERGED_NAME,
+        b=MERGED_ID,
+        b_name=MERGED_NAME,
+        units=sum(move.units for move in small),
+        publishable=0,
+    )
+    return [*(move for move in moves if move not in small), merged]
 
 
 def _merge(entities: Sequence[Entity]) -> PublishableRow:

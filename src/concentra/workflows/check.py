@@ -8,16 +8,14 @@ from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 
-import numpy as np
-
 from concentra.adapters import map_files
 from concentra.adapters.data_files import maps_directory
 from concentra.attribution.maps import Maps
 from concentra.gate.judge import Gate, judge
 from concentra.gate.policy import PolicyError, Rule, decode_policy
-from concentra.model.axes import Axis, Denominator, Kind, Unit
+from concentra.model.axes import Axis, Denominator, Unit
 from concentra.workflows.audit import audit
-from concentra.workflows.subjects import load_population
+from concentra.workflows.subjects import load_subject
 
 DEFAULT_POLICY = Path("concentra.toml")
 
@@ -53,7 +51,7 @@ def check(
     *,
     policy: str,
     today: date,
-    unit: Unit = Unit.ADDRESS,
+    unit: Unit | None = None,
     column: str | None = None,
     as_of: date | None = None,
     maps: Path | None = None,
@@ -66,7 +64,7 @@ def check(
     any assumption.
     """
     _check_entities(rules, maps)
-    population = load_population(subject, column=column, as_of=as_of, progress=progress)
+    population = load_subject(subject, column=column, as_of=as_of, progress=progress)
     result = audit(
         population,
         unit=unit,
@@ -90,7 +88,7 @@ def _check_entities(rules: Sequence[Rule], maps: Path | None) -> None:
         entity = str(rule.entity)
         problem = _problem(rule.axis, entity, loaded)
         if problem is not None:
-            near = get_close_matches(entity, _known(rule.axis, loaded), n=1)
+            near = get_close_matches(entity, loaded.entities(rule.axis), n=1)
             hint = f"did you mean {near[0]}?" if near else "concentra audit prints the identifiers"
             raise PolicyError(str(rule), problem, hint)
 
@@ -98,29 +96,8 @@ def _check_entities(rules: Sequence[Rule], maps: Path | None) -> None:
 def _problem(axis: Axis, entity: str, maps: Maps) -> str | None:
     """Return why nothing on `axis` can be called `entity`, or None if something can."""
     number = _AS_IDENTIFIER.fullmatch(entity)
-    curated = maps.providers.by_asn.get(int(number[1])) if number else None
-    if axis in {Axis.PROVIDER, Axis.PARENT} and curated:
-        return f"{entity} is a number of {curated.id}, and counted there"
-    fits = {
-        Axis.PROVIDER: number is not None,
-        Axis.PARENT: number is not None,
-        Axis.ASN: number is not None,
-    }
-    return None if fits.get(axis) or entity in _known(axis, maps) else f"no {axis.value} is called {entity!r}"
-
-
-def _known(axis: Axis, maps: Maps) -> set[str]:
-    match axis:
-        case Axis.PROVIDER:
-            return set(maps.providers.by_id)
-        case Axis.PARENT:
-            return {provider.parent or provider.id for provider in maps.providers.by_id.values()}
-        case Axis.REGION:
-            return {f"{record.provider}/{record.region}" for record in maps.records if record.region}
-        case Axis.KIND:
-            return {kind.value for kind in Kind}
-        case Axis.COUNTRY:
-            registered = {code.decode("ascii") for code in np.unique(maps.origin_v4.country).tolist()}
-            return registered | {record.country for record in maps.records if record.country}
-        case Axis.ASN:
-            return set()
+    counted_as = maps.tables.facts_of(int(number[1])).provider if number else entity
+    if axis in {Axis.PROVIDER, Axis.PARENT} and counted_as != entity:
+        return f"{entity} is a number of {counted_as}, and counted there"
+    by_number = axis in {Axis.PROVIDER, Axis.PARENT, Axis.ASN} and number is not None
+    return None if by_number or entity in maps.entities(axis) else f"no {axis.value} is called {entity!r}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from concentra.adapters.data_files import snapshots_directory
 from concentra.adapters.node_streams import NodeStream, open_node_file
+from concentra.adapters.parquet_files import is_parquet
 from concentra.collect import snapshots
 from concentra.collect.errors import NoColumns
 from concentra.collect.node_files import read_node_file
@@ -18,6 +19,7 @@ from concentra.collect.streams import Rejoined
 from concentra.errors import UnreadableFile, UsageProblem
 from concentra.model.population import Population
 from concentra.model.provenance import Source
+from concentra.workflows.parquet_audit import ParquetPopulation, describe_population
 
 MAX_SNAPSHOT = 1024**3
 
@@ -84,6 +86,37 @@ def load_population(
         return _from_stream(stream, subject, column, as_of)
 
 
+def load_subject(
+    subject: str,
+    *,
+    column: str | None = None,
+    as_of: date | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Population | ParquetPopulation:
+    """Return the population that `subject` names, which may be one that is larger than memory.
+
+    Parquet files are described, and read when they are audited; everything else is as for
+    `load_population`. A network is never taken for a file.
+
+    Parameters
+    ----------
+    subject : str
+        Further a Parquet file, a directory that holds some, a pattern with ``*``, or a URL.
+
+    Raises
+    ------
+    UnknownSubject, UnreadableFile, NoParquetFiles
+    """
+    if subject not in shipped_snapshots() and is_parquet(subject):
+        return describe_population(subject, column=column, as_of=as_of, limits=_limits(as_of))
+    return load_population(subject, column=column, as_of=as_of, progress=progress)
+
+
+def _limits(as_of: date | None) -> tuple[str, ...]:
+    """Return what nobody recorded of files without a header of ours."""
+    return (UNRECORDED,) if as_of else (UNDATED, UNRECORDED)
+
+
 def _exists(path: str) -> bool:
     try:
         return path != "" and Path(path).exists()
@@ -121,7 +154,7 @@ def _from_stream(stream: NodeStream, subject: str, column: str | None, as_of: da
         as_of=as_of,
         licence="not stated",
         rows=sightings.rows,
-        limits=(UNRECORDED,) if as_of else (UNDATED, UNRECORDED),
+        limits=_limits(as_of),
     )
     population = population_of(sightings, source, subject=title, title=f"{title} ({sightings.format})")
     return replace(population, source=replace(source, sha256=stream.sha256))

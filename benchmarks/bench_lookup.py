@@ -39,7 +39,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
@@ -337,6 +337,7 @@ def measured(candidates: list[Candidate], rounds: int) -> Results:
             results.took[candidate.name].append(timed(candidate.ask))
     gc.enable()
     gc.unfreeze()
+    results.candidates = [replace(one, ask=int, wrong=None) for one in candidates]  # lets go of the tables
     return results
 
 
@@ -656,7 +657,7 @@ def column_candidates(maps: Maps, numbers: NDArray[np.uint32], expected: Rows) -
 
 
 def frame_candidate(maps: Maps, texts: list[str], expected: Rows) -> Candidate:
-    """Return `concentra.attribute`, which makes a data frame of sixteen columns."""
+    """Return `concentra.attribute`, which makes a data frame; what it refuses to look up is not judged."""
     import pandas as pd
 
     import concentra
@@ -1159,17 +1160,7 @@ def run(size: Size, without: Sequence[str]) -> dict[str, Any]:
     return {
         "machine": facts,
         "size": size._asdict(),
-        "rounds": {
-            f"IPv{version}": {
-                one.name: {
-                    "addresses": one.asked,
-                    "wrong": result.wrong[one.name],
-                    "seconds": [took._asdict() for took in result.took[one.name]],
-                }
-                for one in result.candidates
-            }
-            for version, result in results.items()
-        },
+        "rounds": {f"IPv{version}": of_rounds(result) for version, result in results.items()},
         "memory": {
             f"IPv{version}": {name: one._asdict() for name, one in tables.items()}
             for version, tables in memory.items()
@@ -1177,6 +1168,18 @@ def run(size: Size, without: Sequence[str]) -> dict[str, Any]:
         "first_use_s": {**uses, "open again": again},
         "processes": {name: [one._asdict() for one in runs] for name, runs in took.items()},
         "verdicts": [one._asdict() for one in verdicts],
+    }
+
+
+def of_rounds(results: Results) -> dict[str, Any]:
+    """Return the raw figures of every round."""
+    return {
+        one.name: {
+            "addresses": one.asked,
+            "wrong": results.wrong[one.name],
+            "seconds": [took._asdict() for took in results.took[one.name]],
+        }
+        for one in results.candidates
     }
 
 

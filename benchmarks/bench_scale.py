@@ -4,8 +4,9 @@
 
 Half of the addresses are spread over all of IPv4, half over 20,000 busy /24s in the manner of Zipf, all
 shuffled; they are written as integers and as text. Every way of counting runs in a process of its own, in
-turns, and from open maps to counts for each AS. Rates are medians of the rounds; memory is the peak of the
-largest process. DuckDB is left out where it is not installed. All ways must come to the same counts.
+turns, and from open maps to counts for each AS. Rates are medians of the rounds; CPU is that of the whole
+process and its children, imports included, and memory the peak of the largest process. DuckDB is left out
+where it is not installed. All ways must come to the same counts.
 """
 
 from __future__ import annotations
@@ -124,43 +125,45 @@ def measure(runner: str, directory: Path) -> None:
     """Count in this process and print what it took."""
     files = describe(str(directory), column="ip", names=())
     found, seconds = count(runner, files, str(directory / "*.parquet"))
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    digest = int((found[0] * 31 + found[1] * 17).sum() % 2**31)
-    print(json.dumps({"seconds": seconds, "peak": peak / 1024, "digest": digest, "rows": files.rows}))
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    result = {
+        "seconds": seconds,
+        "cpu": sum(part.ru_utime + part.ru_stime for part in usage),
+        "peak": max(part.ru_maxrss for part in usage) / 1024,
+        "digest": int((found[0] * 31 + found[1] * 17).sum() % 2**31),
+    }
+    print(json.dumps(result))
 
 
-def measured(runner: str, directory: Path) -> Mapping[str, float]:
-    """Return what a process of its own measured."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--child", runner, str(directory)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def child(*arguments: str) -> str:
+    """Return what this program prints in a process of its own; this one stays small, as a child starts so."""
+    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
-    result: Mapping[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return done.stdout
 
 
 def compare(rows: int, rounds: int, root: Path) -> None:
     """Write files of so many rows, count them in every way and print a table."""
     with tempfile.TemporaryDirectory(dir=root) as name:
         directory = Path(name)
-        write_files(directory, rows)
+        child("--write", str(rows), name)
         runners = [runner for runner in RUNNERS if runner != "duckdb" or find_spec("duckdb")]
         results: dict[tuple[str, str], list[Mapping[str, float]]] = {}
         for _ in range(rounds):
             for runner in runners:
                 for kind in RUNNERS[runner]:
-                    result = measured(runner, directory / kind)
+                    result = json.loads(child("--count", runner, str(directory / kind)).splitlines()[-1])
                     results.setdefault((kind, runner), []).append(result)
         digests = {result["digest"] for several in results.values() for result in several}
         for (kind, runner), several in sorted(results.items()):
             seconds = statistics.median(result["seconds"] for result in several)
+            cpu = statistics.median(result["cpu"] for result in several)
             peak = max(result["peak"] for result in several)
-            rate = rows / seconds / 1e6
-            print(f"{rows:>11,}  {kind:9} {runner:15} {seconds:7.2f} s {rate:6.1f} M rows/s {peak:6,.0f} MiB")
+            rate = f"{rows / seconds / 1e6:6.1f} M rows/s"
+            print(
+                f"{rows:>11,}  {kind:9} {runner:15} {seconds:6.2f} s {rate} {cpu:7.2f} s CPU {peak:6,.0f} MiB"
+            )
         print(f"{'':13}{'the same counts' if len(digests) == 1 else 'THE COUNTS DIFFER'}", flush=True)
 
 
@@ -172,10 +175,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[10**6, 10**7])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--directory", type=Path, help="where to write the files for a while")
-    parser.add_argument("--child", nargs=2, metavar=("RUNNER", "DIRECTORY"), help=argparse.SUPPRESS)
+    parser.add_argument("--count", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--write", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.child:
-        measure(arguments.child[0], Path(arguments.child[1]))
+    if arguments.count:
+        measure(arguments.count[0], Path(arguments.count[1]))
+        return
+    if arguments.write:
+        write_files(Path(arguments.write[1]), int(arguments.write[0]))
         return
     if not find_spec("duckdb"):
         print("duckdb is not installed and left out: pip install duckdb")

@@ -1,6 +1,7 @@
 """Parquet files: found by any name, described by their footers, read a batch at a time, and named when damaged."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from concentra.adapters import parquet_files
 from concentra.adapters.parquet_files import (
     NoParquetFiles,
     NoSuchColumn,
@@ -245,6 +247,10 @@ def test_weights_are_integers_of_any_width(kind: pa.DataType) -> None:
     assert batch.weight.dtype.name == "int64"
 
 
+def test_weights_of_a_slice_are_its_own() -> None:
+    assert parquet_files._weights(pa.array([7, 1, 2, 9]).slice(1, 2), "a.parquet").tolist() == [1, 2]
+
+
 def test_weights_of_another_type_or_of_some_files_only_are_refused() -> None:
     write("a.parquet", {"ip": ADDRESSES[:2], "weight": [1.0, 2.0]})
     with pytest.raises(UnreadableFile, match=r"a\.parquet: 'weight' is a column of double, wanted integers"):
@@ -311,6 +317,10 @@ def test_a_file_that_changes_meanwhile_is_named() -> None:
     write("a.parquet", {"ip": ADDRESSES[:5]})
     with pytest.raises(UnreadableFile, match=r"a\.parquet: changed while it was read"):
         rows_of(files)
+    (file,) = files.files
+    other = replace(file, size=Path("a.parquet").stat().st_size, groups=(5, 5))
+    with pytest.raises(UnreadableFile, match=r"a\.parquet: changed while it was read"):
+        rows_of(replace(files, files=(other,)))
     Path("a.parquet").unlink()
     with pytest.raises(UnreadableFile, match=r"a\.parquet: "):
         rows_of(files)

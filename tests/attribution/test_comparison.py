@@ -156,3 +156,11 @@ def test_what_becomes_what_is_named_for_people_and_ties_are_in_order() -> None:
             ),
         ),
     )
+
+
+def test_differences_of_one_size_are_in_order_of_their_names() -> None:
+    a = maps_of([Announced("192.0.2.0/25", (64496,), "NL"), Announced("192.0.2.128/25", (64497,), "DE")], [])
+    b = maps_of([Announced("192.0.2.0/24", (64496,), "SE")], [])
+    units = weighted({"192.0.2.1": 1, "192.0.2.129": 1})
+    [found] = compare(attribute(units, a), attribute(units, b), [Axis.COUNTRY], {})
+    assert [(move.a, move.b) for move in found.moves] == [("DE", "SE"), ("NL", "SE")]

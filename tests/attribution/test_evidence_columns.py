@@ -72,17 +72,17 @@ def row_by_row(known: Attribution) -> dict[str, str | None]:
 
 def differing(maps: Maps, numbers: list[int]) -> list[tuple[int, str, str | None, str | None]]:
     """Return where columns and single combinations disagree."""
-    columns = EvidenceColumns(maps)
+    made_of = EvidenceColumns(maps)
+    columns = {name: made_of[name] for name in made_of.names()}
     wrong = []
     for number in numbers:
         wanted = row_by_row(maps.tables.attribution(number))
-        assert wanted.keys() == set(columns.names())
-        for name, value in wanted.items():
-            coded = columns[name]
+        assert wanted.keys() == columns.keys()
+        for name, coded in columns.items():
             code = int(coded.code[number])
             found = None if code == UNKNOWN else coded.values[code]
-            if found != value:
-                wrong.append((number, name, found, value))
+            if found != wanted[name]:
+                wrong.append((number, name, found, wanted[name]))
     return wrong
 
 

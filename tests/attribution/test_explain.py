@@ -25,7 +25,7 @@ from concentra.attribution.maps import Maps
 from concentra.attribution.providers import Parent, Provider, ProviderTable
 from concentra.model.axes import Kind
 
-CLOUD, SISTER, HOME, HOST, VAGUE, SHIELD, NAMELESS = range(64496, 64503)
+CLOUD, SISTER, HOME, HOST, VAGUE, SHIELD, NAMELESS, SHOP = range(64496, 64504)
 PROVIDERS = [
     Provider(id="cloud", name="Cloud", kind=Kind.HOSTING, country="US", asns=(CLOUD,), holders=("Cloud Inc",),
              evidence="", parent="group"),
@@ -46,6 +46,7 @@ def inputs(*, naming: bool = True) -> MapInputs:
         *([(described("names", as_of=date.fromisoformat(NAMES)), "names")] if naming else []),
         (described("list-a", as_of=date.fromisoformat(LIST_A)), "hosting"),
         (described("list-b", as_of=None), "hosting"),
+        (described("list-c", as_of=date.fromisoformat(LIST_A)), "hosting"),
     ]
     made_of = map_inputs(
         [
@@ -61,6 +62,7 @@ def inputs(*, naming: bool = True) -> MapInputs:
         [
             Announced("192.0.2.0/24", (CLOUD,), "CA"),
             Announced("203.0.113.0/25", (HOME, HOST), "CH"),
+            Announced("198.51.101.0/24", (SHOP,)),
             Announced("2001:db8:1::/48", (VAGUE,), "CA"),
         ],
         listed={
@@ -72,7 +74,7 @@ def inputs(*, naming: bool = True) -> MapInputs:
             ]
         },
         as_names={CLOUD: "CLOUD-01", HOME: "Home AG", HOST: "Host BV", SHIELD: "Shield Inc", VAGUE: "Vague"},
-        hosting_lists={HOST: ("list-a", "list-b"), HOME: ("list-b",)},
+        hosting_lists={HOST: ("list-a", "list-b"), HOME: ("list-b",), SHOP: ("list-a", "list-c")},
         providers=ProviderTable(
             {entry.id: entry for entry in PROVIDERS},
             {asn: entry for entry in PROVIDERS for asn in entry.asns},
@@ -178,6 +180,17 @@ IN_FULL: list[tuple[str, str, dict[str, Part]]] = [
             "parent": Part(f"AS{HOST}", *BGP),
             "country": Part("NL", "registry", "table-1", FIRST),
             "kind": Part("hosting", "list-a+list-b", "list-a+list-b", LIST_A),
+        },
+    ),
+    (
+        "on-two-lists-of-one-day",
+        "198.51.101.1",
+        {
+            "prefix": Part("198.51.101.0/24", "bgp-origin", "table-2", SECOND),
+            "origins": Part(f"AS{SHOP}", "bgp-origin", "table-2", SECOND),
+            "provider": Part(f"AS{SHOP}", "bgp-origin", "table-2", SECOND),
+            "parent": Part(f"AS{SHOP}", "bgp-origin", "table-2", SECOND),
+            "kind": Part("hosting", "list-a+list-c", "list-a+list-c", LIST_A),
         },
     ),
     (
@@ -303,6 +316,17 @@ def test_addresses_that_share_their_evidence_share_what_is_told() -> None:
     one, other = (explainer.explain(ip_address(f"192.0.2.{last}")) for last in (1, 2))
     assert one.told is other.told
     assert explainer.explain(ip_address("192.0.2.129")).told is not one.told
+
+
+def test_so_do_addresses_of_prefixes_of_several_lengths() -> None:
+    maps = made(
+        map_inputs([Announced(block, (HOME,), "DE") for block in ("192.0.2.0/25", "198.51.100.0/24")])
+    )
+    explainer = Explainer(maps.tables)
+    one, other = (explainer.explain(ip_address(text)) for text in ("192.0.2.1", "198.51.100.1"))
+    assert one.told is other.told
+    assert (one.prefixes[0], other.prefixes[0]) == ("192.0.2.0/25", "198.51.100.0/24")
+    assert one.parts["prefix"].value == "192.0.2.0/25"
 
 
 def some_addresses(count: int) -> list[IPv4Address | IPv6Address]:

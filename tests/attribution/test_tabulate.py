@@ -256,19 +256,18 @@ def test_units_without_a_region_are_confined_to_their_provider() -> None:
 
 
 def test_units_that_several_ases_announce_are_not_said_to_be_announced_by_none() -> None:
-    shared = replace(UNKNOWN, origins=(64496, 64498), parent="group", country="DE")
+    shared = replace(UNKNOWN, origins=(64496, 64498), parent="group")
     alike = replace(HOSTED, origins=(64496, 64497))
     counted = [(shared, 3), (alike, 4), (UNKNOWN, 2)]
-    unknown = {
-        axis: distribution(axis, Denominator.ALL, *counted).unattributed
-        for axis in (Axis.PROVIDER, Axis.PARENT, Axis.ASN, Axis.COUNTRY)
-    }
+    unknown = {axis: distribution(axis, Denominator.ALL, *counted).unattributed for axis in Axis}
     several, none = "several ASes announce the prefix", "no announced prefix"
     assert unknown == {
         Axis.PROVIDER: {several: 3, none: 2},
         Axis.PARENT: {none: 2},
         Axis.ASN: {several: 7, none: 2},
-        Axis.COUNTRY: {"no country registered": 2},
+        Axis.REGION: {"no region published": 5},
+        Axis.COUNTRY: {"no country registered": 5},
+        Axis.KIND: {"kind of network unknown": 5},
     }
 
 

@@ -146,6 +146,11 @@ def test_a_record_with_two_addresses_is_one_row() -> None:
     assert counts.special == {"private": 1}
 
 
+def test_an_address_that_ends_in_zeros_is_read_whole() -> None:
+    counts = counted(pa.array(["[2001:4860::]:30303", "[2001:db8::]:30303"]))
+    assert (by_asn(counts), counts.special) == ({"AS64499": 1}, {"documentation": 1})
+
+
 def test_text_that_is_no_utf8_is_dropped() -> None:
     column = pa.array([b"\xff\xfe", b"8.8.8.8"], pa.binary()).view(pa.string())
     assert counted(column).dropped == {"not an address": 1}
@@ -208,6 +213,29 @@ def test_threads_share_a_tally() -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(tally.add, [rows.slice(first, 100) for first in range(0, len(rows), 100)]))
     assert listed(tally.finish()) == listed(counted(rows))
+
+
+@pytest.mark.parametrize("heavy", [2**31, 2**32 - 1, 2**32, 2**40])
+def test_heavy_rows_are_exact(heavy: int) -> None:
+    column = pa.array(["1.1.1.1", "9.9.9.9", "10.0.0.1", "8.8.8.8"])
+    counts = counted(*[column] * 5, weights=[[heavy, 1, heavy, heavy]] * 5)
+    assert by_asn(counts) == {"AS64498": 5 * heavy, None: 5, "AS64496": 5 * heavy}
+    assert counts.special == {"private": 5 * heavy}
+    assert counts.units == 15 * heavy + 5
+
+
+def test_batches_that_together_are_heavy_are_exact() -> None:
+    one, other = pa.array(["1.1.1.1"]), pa.array(["9.9.9.9"])
+    counts = counted(one, other, one, one, other, weights=[[2**31], [5], [2**31 - 1], [2**31], [2**32 - 1]])
+    assert by_asn(counts) == {"AS64498": 3 * 2**31 - 1, None: 2**32 + 4}
+
+
+def test_what_is_looked_up_at_once_is_merged_before_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_tally, "_PENDING", 10)
+    tally = RowTally(MAPS)
+    for _ in range(200):
+        tally.add(pa.array(["8.8.8.8", "2001:4860::1"]))
+    assert len(tally._counted) < 30
 
 
 def test_weights_that_add_up_to_too_much_are_refused() -> None:

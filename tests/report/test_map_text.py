@@ -64,7 +64,7 @@ def test_what_was_accepted_left_out_or_renamed_is_never_silent() -> None:
         "left out   two: no such package",
         "checks     1 of 2 figures within their distances",
         "accepted   share of x: 50.0 % before, 25.0 % now, allowed -5 % to +5 % of the former",
-        "WARNING    5 curated providers are registered under other names than listed",
+        "WARNING    curated providers registered under other names than listed: 5",
         "           provider-0: differ",
         "           provider-1: differ",
         "           provider-2: differ",

@@ -75,6 +75,7 @@ def crawl(tmp_path_factory: pytest.TempPathFactory) -> ParquetPopulation:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_engine, "PIECE_ROWS", 50)
+    monkeypatch.setattr(dask_engine, "PIECES_A_THREAD", 100)
 
 
 def first_of(results: Sequence[object]) -> object:
@@ -311,4 +312,4 @@ def test_shipped_maps_are_each_worker_s_own(tmp_path: Path) -> None:
 def test_pieces_grow_with_the_population(crawl: ParquetPopulation) -> None:
     files = ParquetFiles(files=crawl.files.files, column="ip", weight=None)
     assert len(list(files.pieces(dask_engine.piece_rows(files.rows, 2)))) == 1
-    assert dask_engine.piece_rows(10**9, 2) == 10**9 // 32
+    assert dask_engine.piece_rows(10**9, 2) == 10**9 // 8

@@ -11,7 +11,8 @@ from concentra.adapters.map_files import MAP, MapsUnreadable
 from concentra.adapters.map_store import MapStore
 from concentra.attribution.comparison import Move
 from concentra.attribution.compile_maps import compile_map
-from concentra.model.axes import Axis
+from concentra.attribution.providers import Provider, ProviderTable
+from concentra.model.axes import Axis, Kind
 from concentra.workflows.map_choice import NoSuchMaps
 from concentra.workflows.map_comparison import compare_maps, named_maps
 from concentra.workflows.subjects import load_population
@@ -22,9 +23,16 @@ def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONCENTRA_DATA_DIR", str(tmp_path / "data"))
 
 
+CLOUD = Provider(
+    id="cloud", name="Cloud", kind=Kind.HOSTING, country="DE", asns=(), holders=(), evidence="made up"
+)
+
+
 def made_in(directory: Path, announced: list[Announced], listed: list[Listed]) -> Path:
+    providers = ProviderTable({"cloud": CLOUD}, {}, {})
+    made_of = map_inputs(announced, listed={"ranges": listed}, providers=providers)
     directory.mkdir(parents=True)
-    (directory / MAP).write_bytes(compile_map(map_inputs(announced, listed={"ranges": listed})))
+    (directory / MAP).write_bytes(compile_map(made_of))
     return directory
 
 
@@ -58,6 +66,7 @@ def test_two_maps_are_compared_over_the_addresses_of_a_file(tmp_path: Path) -> N
         ("AS64497", "AS64498", 1),
         ("cloud", "AS64496", 1),
     ]
+    assert (provider.moves[0].a_name, provider.moves[0].b_name) == ("AS64496", "Cloud")
     assert (asn.alike, asn.different) == (2, 1)
     assert asn.moves == (
         Move(a="AS64497", a_name="AS64497", b="AS64498", b_name="AS64498", units=1, publishable=0),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,12 @@ import pytest
 from concentra.adapters.data_files import maps_directory
 from concentra.attribution.errors import MalformedSource
 from concentra.attribution.map_profile import Distance
-from concentra.attribution.published_ranges import READERS
+from concentra.attribution.origin_readers import ORIGIN_READERS
+from concentra.attribution.published_ranges import GENERIC_READERS, READERS
 from concentra.errors import UnreadableFile
 from concentra.model.axes import Kind
 from concentra.workflows.map_feeds import read_feeds
-from concentra.workflows.maps import listed_sources
+from concentra.workflows.maps import Input, check_sources, listed_sources
 
 CHECKS = """[checks]
 announced_ipv4 = { fall = 5, rise = 6 }
@@ -49,6 +52,10 @@ licence = "MIT"
 without = "without it"
 """
 WHOLE = CHECKS + FEED + PACKAGED
+REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "maps.md").read_text(encoding="utf-8")
+EXAMPLE = Input(
+    name="example", file="", reader="", publisher="", licence="", as_of=date(2026, 11, 22), url=""
+)
 
 
 @pytest.fixture
@@ -134,3 +141,43 @@ def test_a_file_that_cannot_be_read_is_named(file: Path, data: bytes | None) -> 
         file.write_bytes(data)
     with pytest.raises(UnreadableFile, match=r"feeds\.toml"):
         read_feeds(file)
+
+
+# The reference.
+
+
+def test_the_reference_names_every_reader_with_an_example_of_a_file() -> None:
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| `([^`]+)`", REFERENCE, re.MULTILINE))
+    others = {"libloc", "libloc-deb", "as-names-parquet", "hosting-lines", "hosting-csv"}
+    assert rows.keys() >= {*READERS, *GENERIC_READERS, *ORIGIN_READERS, *others}
+    for reader in {*READERS, *GENERIC_READERS, *ORIGIN_READERS, *others}:
+        check_sources([replace(EXAMPLE, reader=reader)])
+
+
+def test_the_examples_of_the_reference_can_be_read(file: Path) -> None:
+    feed, packaged, sources = re.findall(r"^```toml\n(.*?)^```$", REFERENCE, re.MULTILINE | re.DOTALL)
+    file.write_text(CHECKS + feed + packaged, encoding="utf-8")
+    feeds = read_feeds(file)
+    assert feeds.packaged == read_feeds(None).packaged
+    assert [one.reader for one in listed_sources(sources.encode())] == [
+        "ris-whois",
+        "iptoasn-tsv",
+        "aws",
+        "cidr-list",
+    ]
+
+
+def test_the_reference_states_the_shipped_distances() -> None:
+    allowed = read_feeds(None).allowed
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (\d+) % \| (\d+) % \|$", REFERENCE, re.MULTILINE)
+    assert {name: Distance(fall=int(fall), rise=int(rise)) for name, fall, rise in rows} == {
+        name: getattr(allowed, name)
+        for name in (
+            "announced_ipv4",
+            "announced_48s",
+            "provider_share",
+            "published_ranges",
+            "listed_as_numbers",
+        )
+    }
+    assert f"each of the `largest` ({allowed.largest}) providers" in REFERENCE

@@ -45,7 +45,7 @@ from concentra.model.provenance import Source
 from concentra.workflows import map_updates
 from concentra.workflows.map_sets import MapsDamaged, map_status, maps_in_use, roll_back
 from concentra.workflows.map_updates import UNDATED, FeedUnusable, TooFar
-from concentra.workflows.maps import build_maps, sha256_of
+from concentra.workflows.maps import build_maps, listed_sources, sha256_of
 
 HASTY = replace(LIMITS, read_timeout_s=0.1)
 """For servers that fall silent."""
@@ -120,6 +120,10 @@ def test_a_source_has_the_date_of_its_file_else_of_the_server_else_of_the_fetch(
     assert found["aws"].limits == ("made up",)
     assert found["aws"].rows == 8
     assert maps_in_use().as_of == date(2026, 11, 20)
+    listed = listed_sources((maps_in_use().directory / "sources.toml").read_bytes())
+    assert {source.name: source.as_of for source in listed} == {
+        name: source.as_of for name, source in found.items()
+    }
 
 
 def test_the_installed_set_can_be_built_again_from_what_was_fetched(updated: World) -> None:

@@ -532,6 +532,8 @@ def test_maps_are_as_of_the_table_that_is_followed(sources: list[str], as_of: st
     entries = [source(name, name, readers[name]) for name in sources]
     maps = build(tmp_path, {name: files[name] for name in sources}, *entries, providers="provider = []")
     assert map_files.load(maps).as_of.isoformat() == provenance(maps).as_of.isoformat() == as_of
+    dates = {"ris": "2026-08-22", "caida": "2026-01-02", "countries": "2026-01-02"}
+    assert [one.as_of for one in map_files.open_tables(maps).sources] == [dates[name] for name in sources]
 
 
 def test_a_table_of_countries_alone_tells_no_origin(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import dns.rcode
-import platformdirs
 import pytest
 from tests.adapters import conftest as servers
 from tests.adapters.conftest import World
@@ -16,10 +15,10 @@ from tests.attribution.made_maps import Announced, Listed, described, made, map_
 
 from concentra.adapters.map_files import PROVIDERS
 from concentra.adapters.registry_answers import Failure, LookupProgress
+from concentra.adapters.registry_cache import default_cache
 from concentra.attribution.evidence import Announcement, Registration
 from concentra.attribution.explain import UNKNOWN, Explainer, IPAddress, OnlineEvidence, Part
 from concentra.attribution.providers import decode_providers
-from concentra.workflows import online
 from concentra.workflows.locate import asked_online, locate
 from concentra.workflows.online import CYMRU, OnlineAnswers, ask_online, summary, usual_lookup
 
@@ -304,7 +303,7 @@ def test_large_numbers_are_grouped_and_counts_of_nothing_left_out() -> None:
 def test_the_usual_lookup_keeps_its_answers_among_the_user_s_caches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     lookup = usual_lookup()
-    assert lookup._cache == tmp_path / "concentra" / online.CACHE
+    assert lookup._cache == default_cache()
     assert list(tmp_path.iterdir()) == []  # made when the first is kept

@@ -13,20 +13,20 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from concentra.adapters.output_files import NotWritable
 from concentra.errors import ConcentraError, UnreadableFile
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from filelock import BaseFileLock
 
 DATA_DIRECTORY = "CONCENTRA_DATA_DIR"
@@ -57,8 +57,7 @@ class UpdateRunning(ConcentraError):
         self.hint = "wait until it is done, and try again"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
+class Installed(NamedTuple):
     """A set of maps in the store."""
 
     name: str
@@ -74,6 +73,9 @@ def default_root() -> Path:
     chosen = os.environ.get(DATA_DIRECTORY)
     if chosen:
         return Path(chosen) / "maps"
+    if "linux" in sys.platform:  # as platformdirs does, whose import takes as long as a whole lookup
+        data = os.environ.get("XDG_DATA_HOME", "").strip()
+        return Path(data or Path.home() / ".local" / "share") / "concentra" / "maps"
     from platformdirs import user_data_dir
 
     return Path(user_data_dir("concentra", appauthor=False)) / "maps"
@@ -92,6 +94,8 @@ class MapStore:
 
     Examples
     --------
+    >>> import tempfile
+    >>> from datetime import date
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     store = MapStore(Path(directory) / "maps")
     ...     with store.workspace() as work:
@@ -157,7 +161,7 @@ class MapStore:
         with self._locked():
             self._sweep()
             with _writing(self.root):
-                work = Path(tempfile.mkdtemp(dir=self.root, prefix=".work-"))
+                work = self._new_directory(".work-")
             try:
                 yield work
             finally:
@@ -276,6 +280,8 @@ class MapStore:
 
     def _drafted(self, names: list[str]) -> Path:
         """Write a new record beside the old one."""
+        import tempfile
+
         handle, path = tempfile.mkstemp(dir=self.root, prefix=f".{CURRENT}.")
         with os.fdopen(handle, "wb") as file:
             file.write("".join(f"{name}\n" for name in names).encode("ascii"))
@@ -296,10 +302,17 @@ class MapStore:
         if match is None or path.is_symlink() or not path.is_dir():
             return None
         try:
+            from datetime import date
+
             as_of = date.fromisoformat(match[1])
         except ValueError:  # 2026-02-30
             return None
         return Installed(name=name, as_of=as_of, number=int(match[2] or 1), path=path)
+
+    def _new_directory(self, prefix: str) -> Path:
+        import tempfile
+
+        return Path(tempfile.mkdtemp(dir=self.root, prefix=prefix))
 
     def _free_name(self, as_of: date) -> str:
         """Return the name after the newest of the day: names of a day are in the order of their making."""
@@ -309,7 +322,7 @@ class MapStore:
     def _remove(self, path: Path) -> None:
         """Remove a set, which is gone at once: what a crash leaves of it has no name of a set."""
         with _writing(path):
-            bin_ = Path(tempfile.mkdtemp(dir=self.root, prefix=".removed-"))
+            bin_ = self._new_directory(".removed-")
             path.rename(bin_ / path.name)
         shutil.rmtree(bin_, ignore_errors=True)
 

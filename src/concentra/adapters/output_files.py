@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,6 +35,8 @@ def write_all(directory: Path, files: Mapping[str, bytes]) -> None:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write one file through a temporary neighbour, so that a crash leaves the old content or the new."""
+    import tempfile
+
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

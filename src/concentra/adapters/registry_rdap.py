@@ -43,7 +43,6 @@ from concentra.adapters.registry_answers import (
 )
 from concentra.adapters.registry_http import RegistryOpener
 
-_OF_IPWHOIS = (BaseIpwhoisException,)
 _OF_ITS_PARSERS = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 """What ipwhois lets through when a part of an answer does not have the type that it expects."""
 
@@ -92,7 +91,7 @@ def _lookup(block: IPPrefix, registry: str, opener: RegistryOpener) -> Found:
         raise NoAnswer(Failure.RATE_LIMITED) from error
     except DNSException as error:  # Net reads the system's name servers, though nothing asks them
         raise NoAnswer(Failure.UNREACHABLE) from error
-    except (*_OF_IPWHOIS, *_OF_ITS_PARSERS) as error:
+    except (BaseIpwhoisException, *_OF_ITS_PARSERS) as error:
         if opener.failure is not None:
             raise opener.failure from None
         if isinstance(error.__context__, KeyboardInterrupt):  # while it decoded the body

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -206,7 +206,7 @@ def _rank(record: PublishedRecord) -> int:
 
 
 def _order(record: PublishedRecord) -> tuple[str, ...]:
-    return tuple(str(getattr(record, field.name) or "") for field in fields(record))
+    return tuple(str(value or "") for value in record)
 
 
 # -- ranges and evidence ----------------------------------------------------------------------------
@@ -368,7 +368,7 @@ def _as_columns(inputs: MapInputs, texts: _Texts) -> Mapping[str, Any]:
     lists = sorted({name for names in inputs.hosting_lists.values() for name in names})
     if len(lists) > _MAX_LISTS:
         raise MalformedSource("hosting lists", f"{len(lists)} lists; one byte holds {_MAX_LISTS}")
-    providers = list(inputs.providers.by_id.values())
+    providers = sorted(inputs.providers.by_id.values(), key=lambda entry: entry.id)
     number_of = {provider.id: number for number, provider in enumerate(providers, start=1)}
     asns = sorted({*inputs.as_names, *inputs.hosting_lists, *inputs.providers.by_asn})
     wrong = [asn for asn in (*asns[:1], *asns[-1:]) if not 0 <= asn <= MAX_AS_NUMBER]

@@ -22,8 +22,7 @@ CURATED = "curated"
 """The basis of a kind that was looked up by hand, provider by provider."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedRecord:
+class PublishedRecord(NamedTuple):
     """What a provider's own file says of a range."""
 
     provider: str

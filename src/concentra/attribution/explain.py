@@ -116,14 +116,15 @@ class Explainer:
         self._tables = tables
         self._dates = {source.name: source.as_of for source in tables.sources}
         self._naming = next((source.name for source in tables.sources if source.use == "names"), None)
-        self._told: dict[Row, Told] = {}
+        self._told: dict[int, Told] = {}
 
     def explain(self, address: IPAddress) -> Explanation:
         """Return what the maps know of `address`."""
         row = self._tables.row(address.version, int(address))
-        told = self._told.get(row)
+        told = self._told.get(row.evidence)
         if told is None:
-            told = self._told[row] = self._tell(self._tables.evidence(row.evidence), self._dates)
+            evidence = self._tables.evidence(row.evidence)
+            told = self._told[row.evidence] = self._tell(evidence, self._dates)
         return Explanation(_prefixes(row, address), told)
 
     def explain_online(self, address: IPAddress, online: OnlineEvidence) -> Explanation:

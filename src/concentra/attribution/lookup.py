@@ -234,7 +234,7 @@ def _descend(
         found = np.empty(count, np.int32)
         _step(trie, index, bit, found, scratch)
         into[open_] = found
-        open_ = open_[found < 0]
+        open_ = open_.take(np.flatnonzero(found < 0))
 
 
 def _step(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -54,8 +53,7 @@ Numbers of texts are 0 where there is none. ``evidence`` has from ``asn`` on wha
 ``provider`` and ``parent``, 0 is the AS itself where there is one, else unknown."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MapSource:
+class MapSource(NamedTuple):
     """One source of the maps as the map file has it."""
 
     name: str
@@ -153,7 +151,7 @@ class MapTables:
 
     def concluded(self, evidence: Evidence) -> Attribution:
         """Return what follows from `evidence`, be it of the maps alone or of an answer from online too."""
-        return conclude(evidence, self.facts_of, self.curated.get)
+        return conclude(evidence, self.facts_of, self.curated_of)
 
     def record(self, number: int) -> PublishedRecord:
         """Return the published record with that number."""
@@ -194,6 +192,14 @@ class MapTables:
         """Return the text with that number; 0 is the empty one, which stands for nothing."""
         begin, end = _span(self.sections["text.end"], number)
         return bytes(self.sections["text.bytes"][begin:end]).decode("utf-8", "replace")
+
+    def curated_of(self, provider: str) -> tuple[str, Kind] | None:
+        """Return parent and kind of a curated provider; None if it is none."""
+        column = self.sections
+        position = bisect_left(column["provider.id"], provider, key=self.text)
+        if position == len(column["provider.id"]) or self.text(column["provider.id"][position]) != provider:
+            return None
+        return self.text(column["provider.parent"][position]), KINDS[column["provider.kind"][position] - 1]
 
     @cached_property
     def curated(self) -> Mapping[str, tuple[str, Kind]]:

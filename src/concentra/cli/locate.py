@@ -100,4 +100,5 @@ def locate(
             case Format.NDJSON:
                 pieces = report.as_ndjson(rows)
         for piece in pieces:
-            sys.stdout.write(piece)
+            if sys.stdout is not None:  # None: a parent closed it
+                sys.stdout.write(piece)

@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from concentra.attribution.counts import EvidenceCounts, count_v4, count_v6, divided_24s, merged
+from concentra.attribution.counts import EvidenceCounts, Units, count_v4, count_v6, divided_24s, merged
 from concentra.attribution.disjoint import joined
 from concentra.attribution.maps import Maps
 from concentra.collect.address_columns import ParsedColumn, parse_column
@@ -39,6 +39,8 @@ TOO_LONG = "longer than any record"
 
 _SCANNED = 1 << 20
 """/24s looked through at a time when rows are added up."""
+_MOST = 2**32 - 1
+"""Units that the table of /24s holds: it is half as large as one of 64 bits would be."""
 _PENDING = 1 << 20
 """Pairs of evidence and block that are kept before they are merged."""
 
@@ -104,14 +106,15 @@ class RowTally:
     def __init__(self, maps: Maps) -> None:
         self._maps = maps
         self._divided = divided_24s(maps)
-        self._by_24 = np.zeros(1 << 24, np.int64)
+        self._by_24 = np.zeros(1 << 24, np.uint32)
+        self._in_24s = 0
         self._rows = 0
         self._units = 0
         self._dropped: Counter[str] = Counter()
         self._special: Counter[str] = Counter()
         self._counted: list[EvidenceCounts] = []
         self._pending = 0
-        self._lock = Lock()
+        self._lock = RLock()
 
     def add(self, column: pa.Array, weight: Ints | None = None) -> None:
         """Count the rows of one batch.
@@ -148,17 +151,21 @@ class RowTally:
 
     def finish(self) -> RowCounts:
         """Return the counts of all rows that were added. The tally is used up by that."""
-        addresses, units = self._seen_24s()
+        self._settle_24s()
         del self._by_24
         return RowCounts(
             rows=self._rows,
             units=self._units,
             dropped=_added([self._dropped]),
             special=_added([self._special]),
-            evidence=merged([*self._counted, count_v4(addresses, units, self._maps)]),
+            evidence=merged(self._counted),
         )
 
-    def _seen_24s(self) -> tuple[NDArray[np.uint32], Ints]:
+    def _settle_24s(self) -> None:
+        """Look up the /24s that were added up so far."""
+        self._counted += count_v4(*self._seen_24s(), self._maps)
+
+    def _seen_24s(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
         """Return the first addresses of the undivided public /24s with units, and these units.
 
         No special block is longer than a /24, so the first address speaks for the others. Units are moved
@@ -178,36 +185,45 @@ class RowTally:
         return addresses[:count], self._by_24[:count]
 
     def _add_v4(self, addresses: NDArray[np.uint32], units: Ints) -> None:
+        total = int(units.sum())
+        if total > _MOST:
+            self._add_public_v4(addresses, units)
+            return
         number = (addresses >> np.uint32(8)).astype(np.intp)
         single = np.flatnonzero(self._divided.take(number, mode="wrap"))  # a third of what "raise" costs
         with self._lock:
-            np.add.at(self._by_24, number, units)
+            if self._in_24s + total > _MOST:
+                self._settle_24s()
+                self._by_24[:] = 0
+                self._in_24s = 0
+            self._in_24s += total
+            np.add.at(self._by_24, number, units.astype(np.uint32))
         if len(single):
             self._add_public_v4(addresses[single], units[single])
 
     def _add_public_v4(self, addresses: NDArray[np.uint32], units: Ints) -> None:
         """Count addresses one by one, those that are public."""
         public = self._drop_special(special_v4(addresses), units)
-        self._keep(count_v4(addresses[public], units[public], self._maps))
+        self._keep(*count_v4(addresses[public], units[public], self._maps))
 
     def _add_v6(self, high: NDArray[np.uint64], low: NDArray[np.uint64], units: Ints) -> None:
         public = self._drop_special(special_v6(joined(high, low)), units)
         self._keep(count_v6(high[public], low[public], units[public], self._maps))
 
-    def _keep(self, counts: EvidenceCounts) -> None:
+    def _keep(self, *counts: EvidenceCounts) -> None:
         with self._lock:
-            self._counted.append(counts)
-            self._pending += len(counts.units)
+            self._counted += counts
+            self._pending += sum(len(part.units) for part in counts)
             if self._pending > _PENDING:
                 self._counted = [merged(self._counted)]
                 self._pending = 0
 
-    def _drop_special(self, reason: Ints, units: Ints) -> Ints:
+    def _drop_special(self, reason: Ints, units: Units) -> Ints:
         """Count units that nobody can reach by reason; return the positions of the others."""
         special = np.flatnonzero(reason)
         if len(special):
             counts = np.zeros(len(REASONS) + 1, np.int64)
-            np.add.at(counts, reason[special], units[special])
+            np.add.at(counts, reason[special], units[special].astype(np.int64))
             with self._lock:
                 self._special.update(dict(zip(REASONS, counts[1:].tolist(), strict=True)))
         return np.flatnonzero(reason == 0)

@@ -169,7 +169,7 @@ def _days(count: int) -> str:
 
 def _warnings(warnings: Sequence[str]) -> Iterator[str]:
     if warnings:
-        yield f"WARNING    {len(warnings):,} curated providers are registered under other names than listed"
+        yield f"WARNING    curated providers registered under other names than listed: {len(warnings):,}"
     for sentence in warnings[:_WARNINGS_SHOWN]:
         yield f"           {clean(sentence, limit=300)}"
     if len(warnings) > _WARNINGS_SHOWN:

@@ -17,11 +17,11 @@ from concentra.collect.row_tally import RowCounts, merged_rows
 from concentra.errors import ConcentraError
 from concentra.workflows.parquet_audit import count_piece
 
-PIECE_ROWS = 1 << 22
-"""Rows of a piece at least: a second's tenth of work, beside which Dask's own some milliseconds are small."""
+PIECE_ROWS = 1 << 23
+"""Rows of a piece at least: a piece costs some 0.1 s and Dask's own milliseconds, however few rows it has."""
 MAX_PIECE_ROWS = 1 << 28
 """And at most, so that a worker that dies loses no more than some ten seconds."""
-PIECES_A_THREAD = 16
+PIECES_A_THREAD = 4
 """Between the two, so many for each thread of the cluster: few results to merge, and all end together."""
 
 
@@ -128,7 +128,7 @@ def piece_rows(rows: int, threads: int) -> int:
     Examples
     --------
     >>> piece_rows(10**7, 2), piece_rows(10**10, 32), piece_rows(10**13, 32)
-    (4194304, 19531250, 268435456)
+    (8388608, 78125000, 268435456)
     """
     return min(max(PIECE_ROWS, rows // (threads * PIECES_A_THREAD)), MAX_PIECE_ROWS)
 

@@ -90,9 +90,8 @@ def attribute(addresses: object, *, maps: str | Path | None = None) -> pd.DataFr
             length[ordinary] = loaded.column(f"v{version}.{name}_length")[rows]
 
     def category(name: str) -> pd.Categorical:
-        coded = columns[name]
-        codes = np.append(coded.code, UNKNOWN)[evidence]  # the last row stands for no evidence
-        return pd.Categorical.from_codes(codes, categories=coded.values)
+        codes = np.append(columns[name].code, UNKNOWN)[evidence]  # the last row stands for no evidence
+        return pd.Categorical.from_codes(codes, dtype=_categories(columns, name), validate=False)
 
     def number(name: str) -> NDArray[np.int64]:
         return np.append(loaded.column(f"evidence.{name}").astype(np.int64), 0)[evidence]
@@ -167,6 +166,14 @@ def concentration(counts: Mapping[str, int] | pd.Series, *, unattributed: int = 
     return pd.DataFrame(
         [{field: getattr(score, field) for field in fields} for score in cell.scores.values()],
     )
+
+
+@lru_cache(maxsize=64)
+def _categories(columns: EvidenceColumns, name: str) -> pd.CategoricalDtype:
+    """Return the type of a column; pandas looks through all values, some 80,000, when it makes one."""
+    import pandas as pd
+
+    return pd.CategoricalDtype(columns[name].values)
 
 
 @lru_cache(maxsize=4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import date
 from pathlib import Path
 
 from concentra.adapters.data_files import maps_directory
@@ -41,6 +40,8 @@ def chosen_maps(wanted: str | None) -> Path:
         if current is None:
             return shipped
         return current if open_tables(current).as_of >= open_tables(shipped).as_of else shipped
+    from datetime import date
+
     try:
         day = date.fromisoformat(wanted)
     except ValueError:

@@ -20,7 +20,6 @@ from concentra.attribution.explain import OnlineEvidence
 from concentra.attribution.providers import decode_providers
 
 CYMRU = "team-cymru"
-CACHE = "registry-answers.sqlite"
 
 
 class OnlineAnswers(NamedTuple):
@@ -89,10 +88,9 @@ def usual_lookup() -> RegistryLookup:
     Raises
     ------
     NoNameServer
+        If the system names no resolver.
     """
-    from platformdirs import user_cache_path
-
-    return RegistryLookup(cache=user_cache_path("concentra") / CACHE)
+    return RegistryLookup()
 
 
 def _evidence(answer: RegistryAnswer, provider_of: Mapping[str, str]) -> OnlineEvidence:

@@ -72,6 +72,7 @@ def map_inputs(
     *tables: Iterable[Announced] | OriginTable,
     listed: Mapping[str, Iterable[Listed]] | None = None,
     as_names: Mapping[int, str] | None = None,
+    name_sources: Mapping[int, str] | None = None,
     hosting_lists: Mapping[int, tuple[str, ...]] | None = None,
     providers: ProviderTable = NOBODY,
     region_countries: Mapping[tuple[str, str], str] | None = None,
@@ -100,6 +101,7 @@ def map_inputs(
         region_countries=region_countries or {},
         sources=sources,
         as_of=AS_OF,
+        name_sources=dict.fromkeys(as_names or {}, origins[0][0]) if name_sources is None else name_sources,
     )
 
 

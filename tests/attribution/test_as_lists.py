@@ -14,6 +14,7 @@ from concentra.attribution.as_lists import (
     hosting_asns_from_lines,
 )
 from concentra.attribution.errors import MalformedSource
+from concentra.attribution.origin_readers import MAX_REASON
 
 
 def parquet(**columns: object) -> bytes:
@@ -72,9 +73,23 @@ def test_parquet_that_is_cut_anywhere_is_malformed() -> None:
             as_names_from_parquet(SAMPLE[:cut])
 
 
+NO_AS_NUMBERS = [
+    pytest.param("0", id="zero"),
+    pytest.param("4294967296", id="33-bits"),
+    pytest.param("9" * 4000, id="many-digits"),
+    pytest.param("1_0", id="underscore"),
+    pytest.param("-5", id="negative"),
+    pytest.param("+5", id="plus"),
+    pytest.param(" 7", id="space-before"),
+    pytest.param("7.5", id="fraction"),
+    pytest.param("64496-64499", id="range"),
+    pytest.param("\N{ARABIC-INDIC DIGIT SEVEN}", id="digit-of-another-script"),
+]
+
+
 def test_hosting_list_in_lines() -> None:
-    data = "# AS64511 is no entry\nAS64496 # Größe\nAS64497\n\n  \nAS64496 # again\r\nAS64500# no space\n".encode()
-    assert hosting_asns_from_lines(data) == {64496, 64497, 64500}
+    data = "# AS64511 is no entry\nAS64496 # Größe\nAS64497\n\n  \nAS64496 # again\r\nAS64500# no space\nAS1\nAS4294967295\n".encode()
+    assert hosting_asns_from_lines(data) == {1, 64496, 64497, 64500, 4294967295}
 
 
 @pytest.mark.parametrize(
@@ -90,13 +105,20 @@ def test_hosting_list_in_lines() -> None:
     ],
 )
 def test_malformed_hosting_lines(data: bytes) -> None:
-    with pytest.raises(MalformedSource, match="x4bnet"):
+    with pytest.raises(MalformedSource, match=r"^hosting-lines: "):
         hosting_asns_from_lines(data)
 
 
+@pytest.mark.parametrize("asn", NO_AS_NUMBERS)
+def test_a_hosting_line_without_an_as_number_is_told_by_its_number(asn: str) -> None:
+    with pytest.raises(MalformedSource, match=r"^hosting-lines: line 3: wanted ") as caught:
+        hosting_asns_from_lines(f"# ours\nAS64496 # one\nAS{asn} # two\n".encode())
+    assert len(caught.value.reason) <= MAX_REASON
+
+
 def test_hosting_list_in_csv() -> None:
-    data = 'Entity,ASN\n"Größe, DE", 64496\nExample,64497\n\nExample,64497\n'.encode()
-    assert hosting_asns_from_csv(data) == {64496, 64497}
+    data = 'Entity,ASN\n"Größe, DE",64496\nExample,64497\n\nExample,64497\nLast,4294967295\n'.encode()
+    assert hosting_asns_from_csv(data) == {64496, 64497, 4294967295}
 
 
 @pytest.mark.parametrize(
@@ -114,5 +136,12 @@ def test_hosting_list_in_csv() -> None:
     ],
 )
 def test_malformed_hosting_csv(data: bytes) -> None:
-    with pytest.raises(MalformedSource, match="bad-asn-list"):
+    with pytest.raises(MalformedSource, match=r"^hosting-csv: "):
         hosting_asns_from_csv(data)
+
+
+@pytest.mark.parametrize("asn", NO_AS_NUMBERS)
+def test_a_row_of_a_hosting_csv_without_an_as_number_is_told_by_its_line(asn: str) -> None:
+    with pytest.raises(MalformedSource, match=r"^hosting-csv: line 4: wanted ") as caught:
+        hosting_asns_from_csv(f"ASN,Entity\n64496,one\n\n{asn},two\n".encode())
+    assert len(caught.value.reason) <= MAX_REASON

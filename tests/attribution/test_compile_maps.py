@@ -127,10 +127,21 @@ def test_every_address_gets_the_longest_prefix_of_every_source(
     made = tables_of(map_inputs(*tables, listed={"ranges": rows}))
     for version, address in edges([*(entry for table in tables for entry in table), *rows]):
         longest = [longest_of(table, version, address) for table in tables]
+        telling = [
+            longest_of([entry for entry in table if entry.origins or not entry.country], version, address)
+            for table in tables
+        ]
+        pairs = [
+            (
+                one.origins if isinstance(one, Announced) else (),
+                other.country if isinstance(other, Announced) else "",
+            )
+            for one, other in zip(telling, longest, strict=True)
+        ]
         says = [
-            Announcement(f"table-{number}", entry.origins, entry.country)
-            for number, entry in enumerate(longest, start=1)
-            if isinstance(entry, Announced) and (entry.origins or entry.country)
+            Announcement(f"table-{number}", origins, country)
+            for number, (origins, country) in enumerate(pairs, start=1)
+            if origins or country
         ]
         range_ = longest_of(rows, version, address)
         place = made.row(version, address)
@@ -139,7 +150,7 @@ def test_every_address_gets_the_longest_prefix_of_every_source(
         assert (known.listed and (known.listed.provider, known.listed.region)) == (
             range_ and (range_.provider, range_.region)  # type: ignore[union-attr] # a row of `rows`
         )
-        followed = next((entry for entry in longest if isinstance(entry, Announced) and entry.origins), None)
+        followed = next((entry for entry in telling if isinstance(entry, Announced) and entry.origins), None)
         assert (place.origin_length, place.listed_length) == (length_of(followed), length_of(range_))
 
 
@@ -205,6 +216,45 @@ def test_a_table_of_countries_gives_no_length_of_an_announced_prefix() -> None:
     made = tables_of(map_inputs(countries, [Announced("192.0.2.0/24", (64496,), "DE")]))
     assert [row(made, f"192.0.2.{host}").origin_length for host in (0, 64)] == [24, 24]
     assert row(tables_of(map_inputs(countries)), "192.0.2.0").origin_length is None
+
+
+@pytest.mark.parametrize(
+    ("address", "origins", "country", "length"),
+    [
+        pytest.param("203.0.113.1", (64496,), "NL", 24, id="country-alone-inside"),
+        pytest.param("203.0.113.129", (64496,), "DE", 24, id="beside-it"),
+        pytest.param("203.0.113.65", (64497,), "", 26, id="announced-inside-a-country"),
+        pytest.param("198.51.100.1", (), "NL", None, id="nothing-announced-inside"),
+        pytest.param("198.51.100.129", (64496,), "DE", 24, id="beside-that"),
+        pytest.param("2001:db8:1::", (64496,), "NL", 32, id="v6"),
+    ],
+)
+def test_a_country_alone_hides_no_announcement_and_nothing_announced_does(
+    address: str, origins: tuple[int, ...], country: str, length: int | None
+) -> None:
+    made = tables_of(
+        map_inputs([
+            Announced("203.0.113.0/24", (64496,), "DE"),
+            Announced("203.0.113.0/25", (), "NL"),
+            Announced("203.0.113.64/26", (64497,)),
+            Announced("198.51.100.0/24", (64496,), "DE"),
+            Announced("198.51.100.0/25"),
+            Announced("198.51.100.0/26", (), "NL"),
+            Announced("2001:db8::/32", (64496,), "DE"),
+            Announced("2001:db8:1::/48", (), "NL"),
+        ])
+    )  # fmt: skip
+    assert evidence(made, address).announcements == (Announcement("table-1", origins, country),)
+    assert row(made, address).origin_length == length
+
+
+def test_without_a_table_of_origins_nothing_is_announced() -> None:
+    bare = map_inputs(listed={"file": [prefix("192.0.2.0/24")]})
+    made = tables_of(dataclasses.replace(bare, origins=[]))
+    assert evidence(made, "198.51.100.1") == Evidence((), None)
+    known = evidence(made, "192.0.2.1")
+    assert (known.announcements, known.listed and known.listed.provider) == ((), "aws")
+    assert row(made, "192.0.2.1")[1:] == (None, 24)
 
 
 # Which entry of a file is kept.
@@ -298,9 +348,17 @@ def test_records_are_numbered_in_order_of_everything_they_say() -> None:
     numbered = [made.record(number) for number in range(len(made.sections["listed.provider"]))]
     assert numbered == sorted(
         records,
-        key=lambda record: tuple(
-            str(getattr(record, field.name) or "") for field in dataclasses.fields(PublishedRecord)
-        ),
+        key=lambda record: [
+            str(part or "")
+            for part in (
+                record.provider,
+                record.kind,
+                record.region,
+                record.service,
+                record.country,
+                record.source,
+            )
+        ],
     )
 
 
@@ -401,8 +459,14 @@ def shuffled(inputs: MapInputs, generator: random.Random) -> MapInputs:
         origins=[(source, mixed_table(table)) for source, table in inputs.origins],
         published=mixed((source, mixed(rows)) for source, rows in inputs.published),
         as_names=dict(mixed(inputs.as_names.items())),
+        name_sources=dict(mixed(inputs.name_sources.items())),
         hosting_lists={asn: tuple(mixed(names)) for asn, names in mixed(inputs.hosting_lists.items())},
         region_countries=dict(mixed(inputs.region_countries.items())),
+        providers=dataclasses.replace(
+            inputs.providers,
+            by_id=dict(mixed(inputs.providers.by_id.items())),
+            by_asn=dict(mixed(inputs.providers.by_asn.items())),
+        ),
     )
 
 
@@ -453,12 +517,22 @@ def test_more_lists_than_a_byte_has_bits_are_refused() -> None:
 
 
 def test_more_sources_than_a_byte_counts_are_refused() -> None:
-    listed = {f"file-{number:03}": [Listed(f"192.0.2.{number}/32")] for number in range(255)}
-    last = evidence(tables_of(map_inputs(listed=listed)), "192.0.2.254").listed
+    listed = {f"file-{number:03}": [Listed(f"192.0.2.{number}/32")] for number in range(254)}
+    most = tables_of(map_inputs(listed=listed, as_names={64496: "Example"}, name_sources={64496: "file-253"}))
+    last = evidence(most, "192.0.2.253").listed
     assert last is not None
-    assert last.source == "file-254"
-    with pytest.raises(MalformedSource, match="257 sources"):
+    assert last.source == most.name_source(64496) == "file-253"
+    with pytest.raises(MalformedSource, match="256 sources"):
         compile_map(map_inputs([], [], listed=listed))
+
+
+@pytest.mark.parametrize("rows", [-1, 1 << 64])
+def test_a_value_that_its_column_does_not_hold_is_refused(rows: int) -> None:
+    """It would be stored as another number."""
+    inputs = map_inputs()
+    sources = [(dataclasses.replace(source, rows=rows), use) for source, use in inputs.sources]
+    with pytest.raises(MalformedSource, match=rf"source\.rows: wanted values .* found {rows}"):
+        compile_map(dataclasses.replace(inputs, sources=sources))
 
 
 @pytest.mark.parametrize("asn", [-1, 1 << 32, 1 << 64])

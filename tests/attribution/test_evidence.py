@@ -187,9 +187,21 @@ def test_every_country_that_differs_is_kept_beside_that_of_a_range() -> None:
     )
     assert (found.country, found.country_basis) == ("DE", Basis.PUBLISHED_RANGE)
     assert found.contradictions == (
-        Contradiction("country", "US", "first", "NL", "second"),
-        Contradiction("country", "DE", "published-range", "US", "registry"),
+        Contradiction("country", "DE", "published-range", "US", "first"),
+        Contradiction("country", "DE", "published-range", "NL", "second"),
     )
+
+
+def test_the_one_registry_source_that_names_another_country_than_a_range_is_the_registry() -> None:
+    found = concluded(
+        said(("first", (CLOUD,), "US"), ("second", (CLOUD,), "EU"), listed=record(country="DE"))
+    )
+    assert found.contradictions == (Contradiction("country", "DE", "published-range", "US", "registry"),)
+
+
+def test_a_registration_that_names_another_country_than_the_tables_contradicts_them() -> None:
+    found = concluded(said(("first", (CLOUD,), ""), ("second", (), "DE"), registered=REGISTERED))
+    assert found.contradictions == (Contradiction("country", "DE", "second", "NL", "rdap"),)
 
 
 @pytest.mark.parametrize("code", sorted(NOT_COUNTRIES))
@@ -216,6 +228,18 @@ def test_a_range_of_a_provider_that_is_not_curated_is_its_own_parent() -> None:
         Kind.EDGE,
         "cdn",
     )
+
+
+def test_an_edge_range_has_no_region_and_gives_no_country() -> None:
+    """What a provider publishes of its edge is not where the machines behind it are."""
+    edge = record(kind=Kind.EDGE, region="eu-1", service="cdn", country="FR")
+    alone = concluded(said(listed=edge))
+    assert (alone.region, alone.country, alone.country_basis) == (None, None, Basis.NONE)
+    assert (alone.kind, alone.service, alone.contradictions) == (Kind.EDGE, "cdn", ())
+    announced = concluded(said(("bgp", (CLOUD,), "DE"), listed=edge, registered=REGISTERED))
+    assert (announced.region, announced.country, announced.country_basis) == (None, "DE", Basis.REGISTRY)
+    assert announced.contradictions == (Contradiction("country", "DE", "bgp", "NL", "rdap"),)
+    assert concluded(said(listed=edge, registered=REGISTERED)).country == "NL"
 
 
 def test_the_kind_of_a_range_is_its_own_and_lists_do_not_contradict_it() -> None:
@@ -362,6 +386,35 @@ def test_no_origin_and_no_country_is_left_out_in_silence(evidence: Evidence) -> 
         asns = "+".join(f"AS{asn}" for asn in entry.origins)
         assert entry.origins in {(), found.origins} or ("asn", asns) in told
         assert entry.country in NOT_COUNTRIES | {found.country} or ("country", entry.country) in told
+
+
+@given(evidences)
+def test_a_contradiction_of_countries_names_the_one_in_force_and_every_other_source_once(
+    evidence: Evidence,
+) -> None:
+    found = concluded(evidence)
+    rivals = [entry for entry in found.contradictions if entry.about == "country"]
+    assert {entry.followed for entry in rivals} <= {found.country}
+    told = [(entry.source, entry.country) for entry in evidence.announcements]
+    if evidence.registered:
+        told.append((evidence.registered.source, evidence.registered.country))
+    told = [(source, country) for source, country in told if country not in NOT_COUNTRIES]
+    of_range = found.country_basis is Basis.PUBLISHED_RANGE
+    followed = "published-range" if of_range else told[0][0] if told else ""
+    assert {entry.followed_basis for entry in rivals} <= {followed}
+    assert [(entry.rejected_basis, entry.rejected) for entry in rivals] == [
+        (source if len(told) > 1 else "registry", country)
+        for source, country in told
+        if country != found.country
+    ]
+
+
+@given(evidences)
+def test_a_region_and_its_country_are_never_those_of_an_edge(evidence: Evidence) -> None:
+    found = concluded(evidence)
+    if evidence.listed is None or evidence.listed.kind is Kind.EDGE:
+        assert found.region is None
+        assert found.country_basis is not Basis.PUBLISHED_RANGE
 
 
 @given(evidences)

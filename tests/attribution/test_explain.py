@@ -68,7 +68,7 @@ def inputs(*, naming: bool = True) -> MapInputs:
         listed={
             "cloud-file": [
                 Listed("192.0.2.0/26", "cloud", Kind.HOSTING, "eu-1", "vm", "DE"),
-                Listed("192.0.2.64/27", "cloud", Kind.EDGE, None, None, None),
+                Listed("192.0.2.64/27", "cloud", Kind.EDGE, "eu-1", None, "DE"),
                 Listed("203.0.113.128/25", "cloud", Kind.HOSTING, "eu-2", "vm", None),
                 Listed("2001:db8:2::/48", "stranger", Kind.HOSTING, "x", None, "SE"),
             ]
@@ -82,7 +82,8 @@ def inputs(*, naming: bool = True) -> MapInputs:
         ),
         region_countries={("cloud", "eu-2"): "AT"},
     )
-    return replace(made_of, sources=dated)
+    of_names = dict.fromkeys(made_of.as_names, "names" if naming else "table-1")
+    return replace(made_of, sources=dated, name_sources=of_names)
 
 
 MAPS = made(inputs())
@@ -115,7 +116,7 @@ IN_FULL: list[tuple[str, str, dict[str, Part]]] = [
         },
     ),
     (
-        "a-range-that-says-little",
+        "a-range-of-an-edge-whose-region-is-not-where-the-machines-are",
         "192.0.2.65",
         {
             "prefix": Part("192.0.2.0/25", *BGP),
@@ -266,8 +267,8 @@ def test_without_a_source_of_names_they_are_those_of_the_table_of_origins() -> N
         pytest.param(
             "192.0.2.1",
             (
-                "country: US (table-1), not CA (table-2)",
-                "country: DE (published-range), not US (registry)",
+                "country: DE (published-range), not US (table-1)",
+                "country: DE (published-range), not CA (table-2)",
             ),
             id="three-countries",
         ),
@@ -443,6 +444,18 @@ def test_a_holder_of_no_provider_is_an_organisation_and_no_provider() -> None:
 def test_a_country_of_the_maps_comes_before_one_from_online() -> None:
     parts = asked(online(holder="Example Net", country="US"), "198.51.100.193")
     assert parts["country"] == Part("FR", "registry", "table-1", FIRST)
+
+
+def test_a_country_from_online_that_differs_from_that_of_the_maps_is_a_conflict() -> None:
+    explainer = Explainer(MAPS.tables)
+    found = explainer.explain_online(ip_address("198.51.100.193"), online(country="US"))
+    assert found.told.conflicts == ("country: FR (table-1), not US (arin)",)
+
+
+def test_without_a_registration_nothing_is_told_of_one() -> None:
+    parts = asked(online(NAMELESS, announced_country="DE")._replace(registered=None))
+    assert "organisation" not in parts
+    assert parts["country"] == Part("DE", "registry", CYMRU, ASKED)
 
 
 def test_an_answer_that_says_nothing_changes_nothing() -> None:

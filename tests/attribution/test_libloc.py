@@ -249,7 +249,7 @@ def test_names_are_those_of_the_file() -> None:
 
 
 def test_a_name_is_text_of_a_bounded_length() -> None:
-    names: Mapping[int, str | bytes] = {64496: "", 64497: b"\xffeispiel", 64498: "x" * 5000}
+    names: Mapping[int, str | bytes] = {64496: "", 64497: b"\xffeispiel", 64498: "x" * 1024}
     assert decode(encode(NETWORKS, names=names)).origins.names == {
         64497: "\N{REPLACEMENT CHARACTER}eispiel",
         64498: "x" * 1024,
@@ -319,6 +319,9 @@ MALFORMED: list[tuple[str, bytes, str]] = [
     ("licence-beyond-the-strings", encode(NETWORKS, licence=10_000), "does not end"),
     ("licence-without-end", encode(NETWORKS, pool_length=20), "does not end"),
     ("name-beyond-the-strings", encode(NETWORKS, names=NAMES, pool_length=40), "does not end"),
+    ("name-of-1025-bytes", encode(NETWORKS, names={64496: "x" * 1025}), "the string at 31 has more than 1024 bytes"),
+    ("licence-of-1025-bytes", encode(NETWORKS, names={64496: "x" * 1025}, licence=31), "more than 1024 bytes"),
+    ("name-of-1024-bytes-without-end", encode(NETWORKS, names={64496: "x" * 1024}, pool_length=31 + 1024), "does not end"),
     ("as-numbers-beyond-the-end", encode(NETWORKS, names=NAMES, as_length=1 << 20), "AS numbers end at byte"),
     ("country-not-ascii", encode([("192.0.2.0/24", 64496, "é")]), "not two capital letters"),
     ("country-of-one-letter", encode([("192.0.2.0/24", 64496, "D")]), "not two capital letters"),

@@ -179,7 +179,7 @@ def test_any_bytes_are_malformed_or_a_map(data: bytes) -> None:
         pytest.param(b"", "starts with", id="nothing"),
         pytest.param(MAGIC, "starts with", id="magic-alone"),
         pytest.param(b"\x93NUMPY\x01\x00" + DATA[8:], "starts with", id="other-magic"),
-        pytest.param(b"concmap\x02" + DATA[8:], "starts with", id="another-version"),
+        pytest.param(b"concmap\x01" + DATA[8:], "starts with", id="another-version"),
         pytest.param(MAGIC + struct.pack("<Q", 257) + bytes(1 << 15), "257 sections", id="one-section-too-many"),
         pytest.param(MAGIC + struct.pack("<Q", (1 << 64) - 1) + bytes(99), "do not fit", id="sections-without-end"),
         pytest.param(MAGIC + struct.pack("<Q", 2) + DATA[16:127], "2 sections do not fit", id="directory-cut-off"),

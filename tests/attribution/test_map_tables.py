@@ -3,10 +3,12 @@
 import ipaddress
 import random
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.attribution.made_maps import Announced, Listed, made, map_inputs
 
 from concentra.adapters.data_files import maps_directory
@@ -15,9 +17,20 @@ from concentra.attribution.compile_maps import compile_map
 from concentra.attribution.disjoint import halves
 from concentra.attribution.errors import MalformedSource
 from concentra.attribution.evidence import Announcement, AsFacts, Evidence, PublishedRecord
-from concentra.attribution.map_layout import decode
-from concentra.attribution.map_tables import BASES, KINDS, RANGES, TABLES, MapTables, Row
+from concentra.attribution.map_layout import MalformedMap, decode
+from concentra.attribution.map_tables import (
+    BASES,
+    KINDS,
+    POINTERS,
+    POINTERS_FROM_1,
+    RANGES,
+    TABLES,
+    TEXTS,
+    MapTables,
+    Row,
+)
 from concentra.attribution.maps import Maps
+from concentra.attribution.origin_tables import MAX_AS_NUMBER
 from concentra.attribution.providers import Parent, Provider, ProviderTable
 from concentra.model.axes import Axis, Basis, Kind
 
@@ -49,6 +62,7 @@ MAPS = made(
             ]
         },
         as_names={64497: "CLOUD-01", 64500: "例え株式会社", 64511: "Elsewhere"},
+        name_sources={64497: "table-1", 64500: "table-2", 64502: "table-1"},
         hosting_lists={64500: ("list-b", "list-a"), 64498: ("list-b",), 64502: ("list-a",)},
         providers=ProviderTable(
             {"cloud": CLOUD, "home": HOME},
@@ -153,9 +167,34 @@ def test_what_is_known_of_an_as_number(asn: int, facts: AsFacts) -> None:
     assert TABLES_MADE.facts_of(asn) == facts
 
 
+@pytest.mark.parametrize(
+    ("asn", "source"),
+    [
+        pytest.param(64497, "table-1", id="the-first"),
+        pytest.param(64500, "table-2", id="another-than-the-one-that-is-followed"),
+        pytest.param(64511, "", id="not-known"),
+        pytest.param(64502, "", id="no-name"),
+        pytest.param(64498, "", id="curated-without-a-name"),
+        pytest.param(64496, "", id="unknown-as"),
+    ],
+)
+def test_a_name_is_of_the_source_that_gives_it(asn: int, source: str) -> None:
+    assert TABLES_MADE.name_source(asn) == source
+
+
 def test_curated_providers_have_their_parent_and_kind_and_all_have_a_name() -> None:
     assert TABLES_MADE.curated == {"cloud": ("group", Kind.HOSTING), "home": ("home", Kind.ACCESS)}
     assert TABLES_MADE.names == {"cloud": "Cloud", "home": "Home", "group": "Group"}
+
+
+@pytest.mark.parametrize("identifier", ["", "a", "clou", "cloud-2", "group", "z", "AS64500"])
+def test_what_is_no_curated_provider_is_none(identifier: str) -> None:
+    assert TABLES_MADE.curated_of(identifier) is None
+
+
+def test_every_curated_provider_is_found(shipped: Maps) -> None:
+    for tables in (TABLES_MADE, shipped.tables):
+        assert {name: tables.curated_of(name) for name in tables.curated} == tables.curated
 
 
 def test_text_0_is_nothing() -> None:
@@ -228,6 +267,119 @@ def test_ranges_that_do_not_begin_with_the_first_address_are_refused(name: str) 
     values[0] = 1
     with pytest.raises(MalformedSource, match="do not begin with the first address"):
         MapTables(whole | {name: memoryview(values)})
+
+
+# Values that are damaged.
+
+
+def damaged(name: str, values: Mapping[int, int], whole: MapTables = TABLES_MADE) -> dict[str, memoryview]:
+    """Return the sections with some values of one column changed."""
+    column = array(whole.sections[name].format, whole.sections[name].tolist())
+    for number, value in values.items():
+        column[number] = value
+    return {**whole.sections, name: memoryview(column)}
+
+
+def everything(tables: MapTables) -> list[object]:
+    """Return all that single lookups can ask for."""
+    column = tables.sections
+    v6 = zip(column["v6.high"], column["v6.low"], strict=True)
+    starts = [*((4, start) for start in column["v4.start"]), *((6, high << 64 | low) for high, low in v6)]
+    asns = {*column["as.number"], *column["origin.asn"], 0, MAX_AS_NUMBER}
+    return [
+        [tables.attribution(tables.row(*address).evidence) for address in starts],
+        [tables.attribution(number) for number in range(len(column["evidence.end"]))],
+        [tables.record(number) for number in range(len(column["listed.kind"]))],
+        [(tables.facts_of(asn), tables.name_source(asn)) for asn in sorted(asns)],
+        [tables.curated_of(name) for name in sorted(tables.curated)],
+        tables.names,
+        tables.sources,
+        tables.as_of,
+    ]
+
+
+BEYOND = 200
+"""No table of `MAPS` has as many rows, but for the bytes of its texts."""
+
+DAMAGE = [
+    *((name, {0: BEYOND}, "has fewer") for name in (*POINTERS, *POINTERS_FROM_1) if name != "as.name_source"),
+    *((name, {0: BEYOND}, "row 200 of text") for name in TEXTS if not name.startswith("evidence.")),
+    ("as.name_source", {0: BEYOND}, "row 199 of source"),
+    ("evidence.end", {1: BEYOND}, "row 1 of evidence points outside announced.source"),
+    ("evidence.end", {1: 9, 2: 1}, "row 2 of evidence points outside"),
+    ("origins.end", {1: BEYOND}, "row 1 of origins points outside origin.asn"),
+    ("text.end", {0: 1 << 31}, "row 1 of text points outside text.bytes"),
+    *((name, {0: kind}, f"row 0 of {name} is {kind}, wanted a kind") for name in ("listed.kind", "provider.kind")
+      for kind in (0, len(KINDS) + 1)),
+    ("as.kind", {0: len(KINDS) + 1}, "wanted a kind"),
+    *((f"v4.{name}", {2: length}, f"row 2 of v4.{name} is {length}") for name in ("origin_length", "listed_length")
+      for length in (33, 200, 254)),
+    *((f"v6.{name}", {2: length}, f"row 2 of v6.{name} is {length}") for name in ("origin_length", "listed_length")
+      for length in (129, 200, 254)),
+    ("meta.as_of", {0: 1}, "wanted a date"),
+    ("source.as_of", {0: 1}, "wanted a date"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "reason"),
+    [pytest.param(*row_, id=f"{row_[0]}-{'-'.join(map(str, row_[1].values()))}") for row_ in DAMAGE],
+)
+def test_a_value_that_points_outside_or_has_no_meaning_is_malformed(
+    name: str, values: Mapping[int, int], reason: str
+) -> None:
+    with pytest.raises(MalformedMap, match=reason) as caught:
+        everything(MapTables(damaged(name, values)))
+    assert caught.value.source == "map"
+    assert "maps rollback" in str(caught.value.hint)
+    assert "maps build" in str(caught.value.hint)
+
+
+def test_an_as_number_without_a_kind_has_none() -> None:
+    at = list(TABLES_MADE.sections["as.number"]).index(64500)
+    assert MapTables(damaged("as.kind", {at: 0})).facts_of(64500).kind is None
+
+
+@pytest.mark.parametrize(
+    ("name", "ask"),
+    [
+        pytest.param("v4.start", lambda tables: tables.row(4, 0xC0000201), id="v4"),
+        pytest.param("v6.high", lambda tables: tables.row(6, 0x20010DB8 << 96), id="v6"),
+        pytest.param("as.number", lambda tables: tables.facts_of(64500), id="as-numbers"),
+    ],
+)
+def test_a_table_in_reverse_is_malformed(name: str, ask: Callable[[MapTables], object]) -> None:
+    """Nothing would be found in it."""
+    first = [0] if name != "as.number" else []
+    rest = TABLES_MADE.sections[name].tolist()[len(first) :]
+    reversed_ = dict(enumerate([*first, *reversed(rest)]))
+    with pytest.raises(MalformedMap, match="is not in ascending order"):
+        ask(MapTables(damaged(name, reversed_)))
+
+
+@pytest.mark.parametrize("day", ["CLOUD-01", "2026-13-01", "20260102", "2026-W01-5", "2026-1-2"])
+def test_a_day_that_is_none_or_of_another_form_is_malformed(day: str) -> None:
+    """Maps are chosen by comparing their days as texts."""
+    inputs = map_inputs(as_names={64496: day})
+    whole = MapTables(decode(compile_map(inputs)))
+    number = whole.sections["as.name"][0]
+    with pytest.raises(MalformedMap, match="wanted a date"):
+        MapTables(damaged("meta.as_of", {0: number}, whole))
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from([name for name in TABLES_MADE.sections if name != "text.bytes"]),
+    st.integers(0, 50),
+    st.integers(0, (1 << 64) - 1) | st.integers(0, 300),
+)
+def test_any_damaged_value_is_malformed_or_read_as_it_stands(name: str, number: int, value: int) -> None:
+    column = TABLES_MADE.sections[name]
+    sections_ = damaged(name, {number % len(column): value % (1 << 8 * column.itemsize)})
+    try:
+        everything(MapTables(sections_))
+    except MalformedMap as error:
+        assert error.hint
 
 
 # One address and millions find the same.

@@ -1,6 +1,8 @@
 """Maps in memory: columns, the entities that can be met, and what describes the maps."""
 
 import random
+from array import array
+from collections.abc import Callable, Mapping
 from datetime import date
 
 import numpy as np
@@ -13,7 +15,8 @@ from concentra.adapters.map_files import load
 from concentra.attribution import lookup
 from concentra.attribution.compile_maps import compile_map
 from concentra.attribution.errors import MalformedSource
-from concentra.attribution.map_tables import RANGES, TABLES
+from concentra.attribution.map_layout import MalformedMap, decode, encode
+from concentra.attribution.map_tables import BASES, ENDS, POINTERS, POINTERS_FROM_1, RANGES, TABLES, TEXTS
 from concentra.attribution.maps import Maps
 from concentra.attribution.providers import Parent, Provider, ProviderTable
 from concentra.model.axes import Axis, Kind
@@ -81,6 +84,75 @@ def test_bytes_that_are_no_map_are_malformed() -> None:
         Maps(b"concmap")
     with pytest.raises(MalformedSource):
         Maps(compile_map(INPUTS)[:-2000])
+
+
+def changed(name: str, values: Mapping[int, int]) -> bytes:
+    """Return the map of `INPUTS` with some values of one column changed."""
+    sections = {
+        other: (column.format, bytes(column)) for other, column in decode(compile_map(INPUTS)).items()
+    }
+    column = array(sections[name][0], sections[name][1])
+    for number, value in values.items():
+        column[number] = value
+    return encode({**sections, name: (column.typecode, column.tobytes())})
+
+
+DAMAGE = [
+    *((name, {0: 200}, f"{name} has values") for name in (*POINTERS, *POINTERS_FROM_1)),
+    *((name, {0: 200}, f"{name} has values") for name in TEXTS if name not in ("list.name", "meta.as_of")),
+    *((f"{table}.kind", {0: 6}, "kind has values") for table in ("evidence", "as", "listed", "provider")),
+    *((f"{table}.kind", {0: 0}, "wanted 1 to 5") for table in ("listed", "provider")),
+    *((f"evidence.{of}_basis", {1: len(BASES)}, "basis has values") for of in ("provider", "country")),
+    *((f"v4.{of}_length", {1: 33}, f"v4.{of}_length has lengths beyond 32") for of in ("origin", "listed")),
+    *((f"v6.{of}_length", {1: 129}, f"v6.{of}_length has lengths beyond 128") for of in ("origin", "listed")),
+    *((f"{table}.end", {-1: 1 << 31}, f"{table}.end does not divide") for table in ENDS),
+    *((f"{table}.end", {-2: 99_999}, f"{table}.end does not divide") for table in ("evidence", "text")),
+    ("v4.start", {1: 0xC0000240}, "v4.start is not in ascending order"),
+    ("v4.start", {1: 0xFFFFFFFF}, "v4.start is not in ascending order"),
+    ("v6.high", {1: 0}, "v6.high and v6.low are not in ascending order"),
+    ("v6.high", {1: 1 << 63}, "v6.high and v6.low are not in ascending order"),
+    ("as.number", {0: 64498}, "as.number is not in ascending order"),
+]
+"""What is changed, and what is said of it."""
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "reason"),
+    [pytest.param(*entry, id=f"{entry[0]}-{'-'.join(map(str, entry[1].values()))}") for entry in DAMAGE],
+)
+@pytest.mark.parametrize(
+    "use",
+    [
+        pytest.param(lambda maps: maps.evidence_v4(np.zeros(1, np.uint32)), id="v4"),
+        pytest.param(lambda maps: maps.evidence_v6(*np.zeros((2, 1), np.uint64)), id="v6"),
+        pytest.param(lambda maps: maps.v4.rows(np.zeros(1, np.uint32)), id="rows-of-v4"),
+        pytest.param(lambda maps: maps.v6.rows(*np.zeros((2, 1), np.uint64)), id="rows-of-v6"),
+        pytest.param(lambda maps: maps.column("evidence.asn"), id="column"),
+        pytest.param(Maps.check, id="check"),
+    ],
+)
+def test_damage_is_found_before_anything_is_searched(
+    name: str, values: Mapping[int, int], reason: str, use: Callable[[Maps], object]
+) -> None:
+    maps = Maps(changed(name, values))
+    with pytest.raises(MalformedMap, match=reason):
+        use(maps)
+    with pytest.raises(MalformedMap, match=reason):  # and again
+        use(maps)
+
+
+def test_providers_out_of_order_are_found() -> None:
+    """They are bisected by the text of their identifiers."""
+    one, two = decode(compile_map(INPUTS))["provider.id"]
+    with pytest.raises(MalformedMap, match=r"provider\.id is not in ascending order"):
+        Maps(changed("provider.id", {0: two, 1: one})).check()
+
+
+def test_values_are_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = made(INPUTS)
+    maps.check()
+    monkeypatch.setattr(Maps, "_column", None)
+    maps.check()
 
 
 def test_a_file_that_names_no_as_is_a_map() -> None:

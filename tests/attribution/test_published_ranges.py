@@ -24,7 +24,7 @@ from concentra.attribution.published_ranges import (
     read_published,
 )
 from concentra.errors import UsageProblem
-from concentra.model.axes import Kind
+from concentra.model.axes import NOT_COUNTRIES, Kind
 
 HOSTING, EDGE = Kind.HOSTING, Kind.EDGE
 
@@ -306,10 +306,10 @@ def test_a_generic_reader_has_to_be_told_the_provider(reader: str, provider: str
         read_published(reader, SAMPLES[reader], provider=provider)
 
 
-@pytest.mark.parametrize(("provider", "kind"), [("example", HOSTING), ("", HOSTING), (None, EDGE)])
+@pytest.mark.parametrize(("provider", "kind"), [("example", None), ("", None), (None, EDGE), (None, HOSTING)])
 @pytest.mark.parametrize("reader", sorted(READERS))
 def test_a_reader_that_knows_provider_and_kind_is_not_told_them(
-    reader: str, provider: str | None, kind: Kind
+    reader: str, provider: str | None, kind: Kind | None
 ) -> None:
     with pytest.raises(UsageProblem, match=f"{reader}.*leave them out"):
         read_published(reader, SAMPLES[reader], provider=provider, kind=kind)
@@ -363,8 +363,29 @@ def test_an_edge_service_of_aws_has_no_region_even_where_the_file_names_one(serv
         pytest.param("192.0.2.0/24,DE", "DE", "DE", id="country-alone"),
         pytest.param("192.0.2.0/24,DE,DE-HE", "DE-HE", "DE", id="no-city"),
         pytest.param("192.0.2.0/24,de,DE-HE,,", "DE-HE", "DE", id="country-in-lower-case"),
-        pytest.param("192.0.2.0/24,DE,de-he,,", "de-he", "DE", id="region-in-lower-case"),
+        pytest.param("192.0.2.0/24,DE,de-he,,", "DE-HE", "DE", id="region-in-lower-case"),
         pytest.param("192.0.2.0/24,DE,Hesse,,", "DE", "DE", id="region-is-no-code"),
+        pytest.param("192.0.2.0/24,nl,nl-nh,,", "NL-NH", "NL", id="both-in-lower-case"),
+        pytest.param("192.0.2.0/24, NL, NL-NH, Amsterdam,", "NL-NH", "NL", id="spaces-before"),
+        pytest.param("192.0.2.0/24,NL ,NL-NH\t,,", "NL-NH", "NL", id="spaces-behind"),
+        pytest.param("192.0.2.0/24, ,NL-NH,,", None, None, id="country-of-spaces"),
+        pytest.param("192.0.2.0/24,IL,IL-Tel Aviv,Rosh HaAyin,", "IL", "IL", id="region-is-a-city"),
+        pytest.param("192.0.2.0/24,IL,IL-HAIFA,,", "IL", "IL", id="region-is-a-city-of-one-word"),
+        pytest.param("192.0.2.0/24,GB,GB-GB-MAN,,", "GB-MAN", "GB", id="country-twice"),
+        pytest.param("192.0.2.0/24,GB,gb-gb-man,,", "GB-MAN", "GB", id="country-twice-in-lower-case"),
+        pytest.param("192.0.2.0/24,GB,GB-GB-GB-MAN,,", "GB", "GB", id="country-three-times"),
+        pytest.param("192.0.2.0/24,GB,GB-IT-MI,,", "GB", "GB", id="two-countries"),
+        pytest.param("192.0.2.0/24,LU,LU-LU,,", "LU-LU", "LU", id="region-named-like-its-country"),
+        pytest.param("192.0.2.0/24,LU,LU-,,", "LU", "LU", id="region-without-letters"),
+        pytest.param("192.0.2.0/24,AT,AT-9,,", "AT-9", "AT", id="region-of-one-digit"),
+        pytest.param("192.0.2.0/24,DE,DE-ſh,,", "DE", "DE", id="region-in-capitals-would-be-another"),
+        pytest.param("192.0.2.0/24,ß,,,", None, None, id="country-in-capitals-would-be-another"),
+        *(
+            pytest.param(f"192.0.2.0/24,{code},{code}-AB,,", None, None, id=f"no-country-{code or 'empty'}")
+            for code in sorted(NOT_COUNTRIES)
+        ),
+        pytest.param("192.0.2.0/24,zz,,,", None, None, id="no-country-in-lower-case"),
+        pytest.param("192.0.2.0/24,None,,,", None, None, id="none-in-words"),
         pytest.param("192.0.2.0/24,DE,US-NJ,,", "DE", "DE", id="region-of-another-country"),
         pytest.param("192.0.2.0/24,,DE-HE,,", None, None, id="region-without-country"),
         pytest.param("192.0.2.0/24,Germany,DE-HE,,", None, None, id="country-is-no-code"),
@@ -378,6 +399,30 @@ def test_an_edge_service_of_aws_has_no_region_even_where_the_file_names_one(serv
 def test_geofeed_line(line: str, region: str | None, country: str | None) -> None:
     found = list(geofeed("linode", f"# comment\r\n{line}\r\n \t\r\n\r\n".encode()))
     assert found == [prefix("linode", ("192.0.2.0/24", HOSTING, region, None, country))]
+
+
+def test_every_reader_of_a_geofeed_takes_only_iso_codes_for_regions() -> None:
+    cells = [("IL", "IL-Tel Aviv"), ("GB", "GB-GB-MAN"), (" it", "it-MI "), ("ZZ", "ZZ")]
+    wanted = [("IL", "IL"), ("GB-MAN", "GB"), ("IT-MI", "IT"), (None, None)]
+    rows = [
+        {
+            "ip_prefix": f"192.0.2.{at}",
+            "alpha2code": country,
+            "region": region,
+            "city": "x",
+            "postal_code": "",
+        }
+        for at, (country, region) in enumerate(cells)
+    ]
+    lines = "".join(f"{row['ip_prefix']},{row['alpha2code']},{row['region']},x,\n" for row in rows).encode()
+    for reader in ("digitalocean", "geofeed", "linode", "vultr"):
+        found = read(reader, text({"subnets": rows}) if reader == "vultr" else lines)
+        assert [(one.region, one.country) for one in found] == wanted
+
+
+def test_an_edge_of_a_geofeed_has_no_region() -> None:
+    found = read_published("geofeed", GEOFEED, provider="example", kind=EDGE)
+    assert [(one.region, one.country) for one in found] == [(None, "NL"), (None, "US"), (None, "SE")]
 
 
 def test_a_geofeed_may_start_with_a_byte_order_mark() -> None:

@@ -322,7 +322,7 @@ USAGE: list[tuple[str, list[str], str]] = [
     ("date-that-is-none", ["nodes", "--as-of", "2025-02-30"], "--as-of"),
     ("negative-seed", ["nodes", "--seed", "-1"], "--seed"),
     ("top-of-none", ["nodes", "--top", "0"], "--top"),
-    ("maps-not-there", ["nodes", "--maps", "none"], "--maps"),
+    ("maps-not-there", ["nodes", "--maps", "none"], "no directory and no maps of a day"),
     ("csv-into-a-file", ["nodes", "--csv", "nodes"], "--csv"),
 ]
 

@@ -29,11 +29,13 @@ from typer.testing import CliRunner, Result
 from concentra.adapters.data_files import maps_directory
 from concentra.adapters.map_files import MAP, PROVIDERS, open_tables
 from concentra.adapters.map_store import DATA_DIRECTORY, MapStore
+from concentra.adapters.registry_lookup import NoNameServer
 from concentra.attribution.compile_maps import compile_map
 from concentra.attribution.explain import PARTS
 from concentra.attribution.providers import decode_providers
 from concentra.cli import app, main
 from concentra.cli import locate as command
+from concentra.report.located import HOW_TO_SEE_ALL
 from concentra.report.schemas import load_schema
 from concentra.wire import enode, enr
 from concentra.wire.enode import Enode
@@ -143,10 +145,15 @@ def entries(done: Done) -> list[Any]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def origins(entry: Any) -> str | None:
+    """Return the origin ASes of an entry in one text, as tables and CSV have them."""
+    return "+".join(f"AS{asn}" for asn in entry["origins"]["value"]) if entry.get("origins") else None
+
+
 def answers(done: Done) -> list[tuple[str | None, str | None]]:
     """Return address, and origin ASes or the reason, of each line of JSON."""
     return [
-        (entry["address"], entry["refused"] if "refused" in entry else (entry["origins"] or {}).get("value"))
+        (entry["address"], entry["refused"] if "refused" in entry else origins(entry))
         for entry in entries(done)
     ]
 
@@ -166,7 +173,7 @@ def test_every_form_of_a_query_at_once_in_order(locate: Run) -> None:
     queries = [
         V6,
         V4,
-        f"[{V6}]",
+        f"[{V6}]:30303",
         f"::ffff:{V4}",
         "localhost",
         url(V4),
@@ -197,9 +204,10 @@ def test_one_address_is_told_in_full(locate: Run) -> None:
 
 
 def test_several_addresses_are_a_table(locate: Run) -> None:
-    head, *lines = locate(V4, "11.2.0.1", LISTED, "localhost").stdout.splitlines()
+    head, *lines, last = locate(V4, "11.2.0.1", LISTED, "localhost").stdout.splitlines()
     assert head.startswith("address")
-    assert lines[0].endswith("conflict")
+    assert last == f"maps of {AS_OF}; {HOW_TO_SEE_ALL}"
+    assert lines[0].endswith("conflict: asn")
     assert f"AS{HOME}+AS{HOST}" in lines[1]
     assert "cloud/eu-1" in lines[2]
     assert all(line.endswith("refused: loopback") for line in lines[3:])
@@ -207,11 +215,30 @@ def test_several_addresses_are_a_table(locate: Run) -> None:
 
 @pytest.mark.parametrize("form", [(), ("--format", "json")], ids=["table", "json"])
 def test_a_host_that_does_not_resolve_exits_with_1_and_a_hint(locate: Run, form: tuple[str, ...]) -> None:
-    stderr = fails_cleanly(locate(V4, "no-such-host.example", *form), 1)
+    stderr = fails_cleanly(locate("no-such-host.example", *form), 1)
     assert stderr == (
         "concentra: no-such-host.example: Name or service not known\n"
-        "  hint: wanted an IP address, an enode URL, a node file, or a host name that resolves\n"
+        "  hint: wanted an IP address, an enode URL, an ENR, a node file, or a host name that resolves\n"
     )
+
+
+def test_among_others_a_host_that_does_not_resolve_is_refused(locate: Run) -> None:
+    assert answers(locate(V4, "no-such-host.example", "nodes.txt", V6, "--format", "ndjson")) == [
+        (V4, f"AS{HOME}"),
+        (None, "Name or service not known"),
+        (None, "there is no such file"),
+        (V6, f"AS{HOST}"),
+    ]
+
+
+def test_a_file_that_is_missing_exits_with_1(locate: Run) -> None:
+    assert "concentra: nodes.txt: there is no such file\n" in fails_cleanly(locate("nodes.txt"), 1)
+
+
+def test_a_file_that_is_called_like_an_address_is_the_address(locate: Run) -> None:
+    Path(V4).write_text(f"{V6}\n")
+    assert answers(locate(V4, "--format", "ndjson")) == [(V4, f"AS{HOME}")]
+    assert answers(locate(f"./{V4}", "--format", "ndjson")) == [(V6, f"AS{HOST}")]
 
 
 def test_a_refused_address_is_an_answer_and_no_failure(locate: Run) -> None:
@@ -222,7 +249,7 @@ def test_a_refused_address_is_an_answer_and_no_failure(locate: Run) -> None:
 
 def test_the_shipped_maps_are_used_unless_others_are_named(locate: Run) -> None:
     (shipped,) = entries(locate("8.8.8.8", "--format", "ndjson", made=False))
-    assert shipped["origins"]["value"] == "AS15169"
+    assert shipped["origins"]["value"] == [15169]
     (made,) = entries(locate("8.8.8.8", "--format", "ndjson"))
     assert made["origins"] is None
 
@@ -318,6 +345,13 @@ USAGE: list[tuple[str, list[str], str]] = [
     ("no-column", ["countries.csv"], "no column is known to hold addresses"),
     ("column-of-an-address", [V4, "--column", "ip"], f"{V4} has no columns"),
     ("column-of-json", ["nodes.json", "--column", "ip"], "nodes.json has no columns"),
+    (
+        "file-among-addresses",
+        [V4, "nodes.csv"],
+        "nodes.csv is a file, and stands among other queries\n  hint: a file is located alone",
+    ),
+    ("standard-input-among-addresses", ["-", V4], "- is a file, and stands among other queries"),
+    ("two-files", ["nodes.csv", "countries.csv"], "nodes.csv is a file, and stands among other queries"),
 ]
 
 
@@ -369,8 +403,9 @@ def test_a_csv_has_as_many_cells_in_each_line_and_the_values_of_the_document(loc
         assert cells["address"] == (entry["address"] or "")
         assert cells["refused"] == entry.get("refused", "")
         for name in PARTS:
-            part = entry.get(name) or {"value": ""}
-            assert cells[name].removeprefix("'") == part["value"]
+            value = origins(entry) if name == "origins" else (entry.get(name) or {"value": ""})["value"]
+            assert cells[name].removeprefix("'") == (value or "")
+    assert f"AS{HOME}+AS{HOST}" in lines[1]
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "ndjson"])
@@ -528,6 +563,13 @@ def test_progress_on_a_terminal_takes_nothing_from_the_output_in_a_file(tmp_path
     assert moment.sub("", piped) == moment.sub("", quiet)
     assert "8.8.8.0/24" in piped
     assert "8.8.8.0/24" not in shown
+    assert "reading" in shown
+
+
+def test_addresses_alone_are_located_without_progress() -> None:
+    code, piped, shown = on_terminal("8.8.8.8", "1.1.1.1", stdout=False)
+    assert (code, shown) == (0, "")
+    assert "8.8.8.0/24" in piped
 
 
 def test_on_a_terminal_alone_every_address_is_shown_once(tmp_path: Path) -> None:
@@ -535,14 +577,18 @@ def test_on_a_terminal_alone_every_address_is_shown_once(tmp_path: Path) -> None
     code, _, shown = on_terminal(str(tmp_path / "nodes"), stdout=True)
     assert code == 0
     assert [shown.count(prefix) for prefix in ("8.8.8.0/24", "1.1.1.0/24")] == [1, 1]
+    assert "reading" not in shown  # rows show by themselves how far it is
+    assert "\x1b" not in shown
 
 
 def test_a_record_longer_than_any_file_name_is_located_on_a_terminal() -> None:
-    text = record("8.8.8.8", eth2=bytes(16), attnets=bytes(90))
+    """Nobody is asked about a private address; that somebody may be is why progress is shown."""
+    text = record("10.0.0.1", eth2=bytes(16), attnets=bytes(90))
     assert len(text) > 255
-    code, piped, shown = on_terminal(text, "--format", "ndjson", stdout=False)
+    code, piped, shown = on_terminal(text, "--online", "--format", "ndjson", stdout=False)
     assert code == 0, shown
-    assert json.loads(piped)["query"] == text
+    assert json.loads(piped) == {"query": text, "address": "10.0.0.1", "refused": "private"}
+    assert "reading" in shown
 
 
 # What is loaded
@@ -600,7 +646,7 @@ def test_an_address_that_no_map_covers_is_asked_about(world: World, online: Call
     (entry,) = located(done)
     cymru = {"source": "team-cymru", "as_of": "2026-08-22"}
     assert entry["prefix"] == {"value": "216.90.108.0/24", "basis": "bgp-origin", **cymru}
-    assert entry["origins"] == {"value": "AS64499", "basis": "bgp-origin", **cymru}
+    assert entry["origins"] == {"value": [64499], "basis": "bgp-origin", **cymru}
     assert entry["provider"] == {"value": "cloud", "basis": "bgp-origin", **cymru}
     assert entry["country"]["value"] == "US"
     assert entry["organisation"] == {
@@ -609,6 +655,29 @@ def test_an_address_that_no_map_covers_is_asked_about(world: World, online: Call
     assert (
         done.stderr == "asked online about 1 addresses: 1 known, 2 questions sent, 0 answers from the cache\n"
     )
+
+
+def test_a_country_that_registry_and_announcement_do_not_share_is_a_conflict(
+    world: World, online: Callable[..., Result]
+) -> None:
+    world.announce(ip_address(UNCOVERED), "64499 | 216.90.108.0/24 | DE | arin | ")
+    world.register(ip_address(UNCOVERED), world.network("216.90.108.0/24", country="CA"))
+    (entry,) = located(online(UNCOVERED, "--format", "ndjson"))
+    assert (entry["country"]["value"], entry["country"]["source"]) == ("DE", "team-cymru")
+    assert entry["conflicts"] == ["country: DE (team-cymru), not CA (arin)"]
+
+
+def test_name_servers_are_needed_only_where_something_is_asked(
+    locate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> None:
+        raise NoNameServer("nothing is set")
+
+    monkeypatch.setattr("concentra.workflows.online.usual_lookup", none)
+    asked = ("--online", "--format", "ndjson")
+    assert answers(locate(V4, "10.0.0.1", *asked)) == [(V4, f"AS{HOME}"), ("10.0.0.1", "private")]
+    assert answers(locate("-", *asked, stdin=f"{V4}\n".encode())) == [(V4, f"AS{HOME}")]
+    assert "no name server is configured: nothing is set" in fails_cleanly(locate(UNCOVERED, *asked), 1)
 
 
 def test_what_was_asked_online_keeps_the_schema(world: World, online: Callable[..., Result]) -> None:
@@ -655,7 +724,7 @@ def test_of_a_file_every_batch_is_asked_about(
     rows = [others[0], V4, "node.example", others[1], others[0], others[2]]
     done = online("-", "--format", "ndjson", stdin="".join(f"{row}\n" for row in rows))
     assert [entry["query"] for entry in located(done)] == rows
-    assert [(entry.get("origins") or {}).get("value") for entry in located(done)] == [
+    assert [origins(entry) for entry in located(done)] == [
         "AS64500", f"AS{HOME}", None, "AS64500", "AS64500", "AS64500"
     ]  # fmt: skip
     assert world.rdap.requests == [world.path(ip_address(other)) for other in others]
@@ -691,7 +760,7 @@ def test_ctrl_c_keeps_what_is_there_and_asks_no_more(
     world.time.on_sleep = on_sleep
     done = online("-", "--format", "ndjson", stdin="".join(f"{row}\n" for row in [*others, V4]))
     assert [entry["address"] for entry in located(done)] == [*others, V4]
-    found = [(entry["origins"] or {}).get("value") for entry in located(done)]
+    found = [origins(entry) for entry in located(done)]
     assert found == ["AS64500", None, None, None, None, None, f"AS{HOME}"]
     assert world.rdap.requests == [world.path(ip_address(others[0]))]
     assert done.stderr.splitlines()[1:] == [

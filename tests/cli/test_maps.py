@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
@@ -18,6 +19,7 @@ import pytest
 from tests.loopback import Loopback, answer
 from tests.made_feeds import FILES, World, aws, names, world_in
 
+from concentra.adapters import clock
 from concentra.adapters.map_store import MapStore, default_root
 from concentra.cli import main
 
@@ -38,6 +40,7 @@ def maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 11, 22, 12, tzinfo=UTC))
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         monkeypatch.setattr(sys, "argv", ["concentra", "maps", *arguments])

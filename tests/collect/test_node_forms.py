@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from concentra.collect import node_forms
+from concentra.collect.address_forms import bare_address
 from concentra.collect.errors import NoAddressColumn, NoColumns
 from concentra.collect.node_forms import (
     ADDRESS_COLUMNS,
@@ -22,7 +23,6 @@ from concentra.collect.node_forms import (
     CsvCells,
     Form,
     NodeFile,
-    bare_address,
     detect,
     is_address,
     nodes_json,

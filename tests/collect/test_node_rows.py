@@ -11,10 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from concentra.collect import node_forms
+from concentra.collect.address_forms import A_PREFIX, EMPTY_RECORD, NO_ADDRESS, IPAddress, addresses_in
 from concentra.collect.errors import NoAddressColumn, NoColumns
 from concentra.collect.node_files import read_node_file
-from concentra.collect.node_forms import MAX_ROW_BYTES, IPAddress
-from concentra.collect.node_rows import NO_ADDRESS, addresses_in, row_texts
+from concentra.collect.node_forms import MAX_ROW_BYTES
+from concentra.collect.node_rows import row_texts
 from concentra.errors import UnreadableFile
 from concentra.wire import enode, enr
 from concentra.wire.enode import Enode
@@ -161,6 +162,12 @@ def test_rows_come_while_the_file_is_read(head: bytes, line: bytes, ahead: int) 
         (record(1, V4, V6), [V4, V6]),
         pytest.param(record(1, V4, f"::ffff:{V4}"), [V4], id="record-that-names-one-address-twice"),
         pytest.param(record(1, f"::ffff:{V4}"), [V4], id="record-of-a-mapped-address"),
+        pytest.param(f"::ffff:{V4}", [V4], id="mapped-address"),
+        pytest.param(f"[::ffff:{V4}]:30303", [V4], id="mapped-address-with-a-port"),
+        pytest.param(f"{V6}%\x1b[31m", [V6], id="zone"),
+        pytest.param("fe80::1%eth0", ["fe80::1"], id="link-local-zone"),
+        pytest.param(url(1).replace("enode", "ENODE"), [V4], id="capital-enode"),
+        pytest.param(record(1, V4).replace("enr:", "Enr:"), [V4], id="capital-enr"),
     ],
 )
 def test_addresses_of_a_row(text: str, wanted: list[str]) -> None:
@@ -172,12 +179,17 @@ def test_addresses_of_a_row(text: str, wanted: list[str]) -> None:
     [
         ("", NO_ADDRESS),
         ("node.example", NO_ADDRESS),
-        ("192.0.2.0/24", NO_ADDRESS),
+        ("192.0.2.0/24", A_PREFIX),
+        (f"{V4}/16", A_PREFIX),
+        ("2001:db8::/32", A_PREFIX),
+        ("192.0.2.0/33", NO_ADDRESS),
+        ("192.0.2.0/24:30303", NO_ADDRESS),
+        ("node.example:30303", NO_ADDRESS),
         ("192.0.2.010", NO_ADDRESS),
         (f"{V4}:port", NO_ADDRESS),
         ("enode://", "public key has 0 characters, wanted 128 hex digits"),
         ("enr:-", "text of a node record is not base64url"),
-        (record(1), "ENR without an address"),
+        (record(1), EMPTY_RECORD),
     ],
 )
 def test_why_a_row_has_none(text: str, reason: str) -> None:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from concentra.collect.address_forms import IPAddress
 from concentra.collect.errors import NothingToCount
 from concentra.collect.node_files import NodeSighting, Sightings
-from concentra.collect.node_forms import IPAddress
 from concentra.collect.population import population_of, prefixes_of, weigh_addresses
 from concentra.model.axes import Unit
 from concentra.model.population import FunnelStep, Population, WeightedAddresses

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from itertools import count, islice
+from itertools import islice
 from typing import Any, NamedTuple
 
 import pytest
 from jsonschema import Draft202012Validator
 from tests.attribution.made_maps import Announced, Listed, described, made, map_inputs
 
-from concentra.attribution.explain import PARTS, Explainer, Explanation, IPAddress
+from concentra.attribution.explain import BEHIND_EDGE, PARTS, Explainer, Explanation, IPAddress
 from concentra.attribution.maps import Maps
 from concentra.model.axes import Kind
 from concentra.report import located as report
@@ -23,6 +23,7 @@ from concentra.report.plain import spreadsheet_safe
 from concentra.report.schemas import load_schema
 
 HOME, HOST, LAST = 64496, 64497, 64511
+AS_OF = "2026-01-02"
 MADE_AT = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 WIDTHS = (40, 80, 100, 120, 200)
 
@@ -59,7 +60,10 @@ def hostile_maps() -> Maps:
     """Return a map in which every text of strangers is hostile: AS names, lists, regions, files, publishers."""
     count_ = len(HOSTILE)
     inputs = map_inputs(
-        [Announced(f"192.0.2.{number * 8}/29", (HOME + number,), "DE") for number in range(count_)],
+        [
+            Announced("198.51.100.0/24", (LAST,), "US"),
+            *(Announced(f"192.0.2.{number * 8}/29", (HOME + number,), "DE") for number in range(count_)),
+        ],
         listed={
             f"file{ESCAPES}": [
                 Listed(f"198.51.100.{number * 8}/29", f"cloud{name}", Kind.EDGE, name, name, "DE")
@@ -94,7 +98,8 @@ PLAIN = made(
                     "vm",
                     "CH",
                 ),
-                Listed("192.0.2.64/26", "shield", Kind.EDGE),
+                Listed("192.0.2.64/26", "shield", Kind.EDGE, "a-point-of-presence", "cdn", "CH"),
+                Listed("198.51.101.0/24", "shield", Kind.EDGE, "a-point-of-presence"),
             ]
         },
         as_names={HOME: "Home AG", HOST: "Host BV"},
@@ -149,7 +154,16 @@ def as_cells(rows: Iterable[Row]) -> list[dict[str, str]]:
 
 
 def as_text(rows: Sequence[Row], width: int = 120) -> str:
-    return "".join(report.as_text(rows, width=width))
+    return "".join(report.as_text(rows, AS_OF, width=width))
+
+
+def as_table(rows: Sequence[Row], width: int = 120) -> list[str]:
+    """Return the head of the table and a line for each row, having checked what stands below them."""
+    lines = as_text(rows, width).splitlines()
+    table, below = lines[: len(rows) + 1], lines[len(rows) + 1 :]
+    assert " ".join(below) == f"maps of {AS_OF}; {report.HOW_TO_SEE_ALL}"
+    assert max(map(len, below)) <= width
+    return table
 
 
 # The same facts in each
@@ -158,7 +172,7 @@ def as_text(rows: Sequence[Row], width: int = 120) -> str:
 def test_an_entry_has_every_part_or_the_reason_why_there_is_none() -> None:
     first, *_ = as_entries(ROWS)
     assert first["origins"] == {
-        "value": f"AS{HOME}", "basis": "bgp-origin", "source": "table-1", "as_of": "2026-01-02"
+        "value": [HOME], "basis": "bgp-origin", "source": "table-1", "as_of": "2026-01-02"
     }  # fmt: skip
     assert first["prefix"]["value"] == "192.0.2.0/25"
     assert first["listed"]["value"] == "192.0.2.0/26"
@@ -166,6 +180,7 @@ def test_an_entry_has_every_part_or_the_reason_why_there_is_none() -> None:
     by_query = {entry["query"]: entry for entry in as_entries(ROWS)}
     assert by_query["10.0.0.1"] == {"query": "10.0.0.1", "address": "10.0.0.1", "refused": "private"}
     assert by_query[""] == {"query": "", "address": None, "refused": "not an address"}
+    assert by_query["198.51.100.1"]["origins"]["value"] == [HOME, LAST]
     nothing = by_query["203.0.113.1"]
     assert [nothing[name] for name in PARTS] == [None] * len(PARTS)
 
@@ -204,7 +219,10 @@ def test_a_line_of_csv_says_what_the_entry_says(rows: list[Row]) -> None:
             if part is None:
                 assert said == ["", "none", "", ""]
                 continue
-            wanted = [part["value"], part["basis"], part["source"], part["as_of"] or ""]
+            value = part["value"]
+            if name == "origins":
+                value = "+".join(f"AS{asn}" for asn in value)
+            wanted = [value, part["basis"], part["source"], part["as_of"] or ""]
             if len(said[0]) > 512:  # longer than any name, and cut in a document
                 assert part["value"] == said[0][:511] + "…"
                 said, wanted = said[1:], wanted[1:]
@@ -278,9 +296,8 @@ def test_no_cell_of_a_csv_is_a_formula_or_holds_a_control_character() -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_table_holds_a_control_character(width: int) -> None:
-    text = as_text(HOSTILE_ROWS, width)
-    assert CONTROL.findall(text) == []
-    assert len(text.splitlines()) == len(HOSTILE_ROWS) + 1
+    assert CONTROL.findall(as_text(HOSTILE_ROWS, width)) == []
+    assert len(as_table(HOSTILE_ROWS, width)) == len(HOSTILE_ROWS) + 1
 
 
 @pytest.mark.parametrize("number", range(len(HOSTILE_ROWS)))
@@ -312,10 +329,21 @@ country           CH                                                  published-
 kind              hosting                                             published-range file 2026-01-02
 conflict          asn: AS64496 (table-1), not AS64497 (table-2)
 conflict          provider: a-cloud-with-a-long-name (published-range), not AS64496 (bgp-origin)
-conflict          country: DE (table-1), not CA (table-2)
-conflict          country: CH (published-range), not DE (registry)
+conflict          country: CH (published-range), not DE (table-1)
+conflict          country: CH (published-range), not CA (table-2)
 """
     )
+
+
+def test_an_edge_range_is_told_without_a_region_and_with_the_country_of_the_registry() -> None:
+    lines = as_text([ROWS[1]]).splitlines()
+    told = {line[:18].strip(): line[18:].split() for line in lines[1:]}
+    assert told["region"] == [report.UNKNOWN, "none"]
+    assert told["country"] == ["DE", "registry", "table-1", AS_OF]
+    assert told["service"][0] == "cdn"
+    assert lines[-1] == f"note              {BEHIND_EDGE}"
+    table = as_table([row("198.51.101.1"), ROWS[3]])
+    assert table[1].endswith("  edge: no region; no announced prefix")
 
 
 def test_what_is_not_known_is_a_dash_and_says_none() -> None:
@@ -341,12 +369,14 @@ def test_a_host_is_shown_with_its_address() -> None:
     assert as_text([ROWS[6]]).startswith("node.example = 192.0.2.2\n")
 
 
-def test_nothing_is_no_text() -> None:
+def test_nothing_is_no_text_and_an_empty_list() -> None:
     assert as_text([]) == ""
+    document = "".join(report.as_json([], (), "2026-01-02", made_at=MADE_AT))
+    assert document.endswith('"maps": [],\n  "addresses": []\n}\n')
 
 
 def test_several_addresses_are_a_table_in_their_order() -> None:
-    head, *lines = as_text(ROWS, 400).splitlines()
+    head, *lines = as_table(ROWS, 400)
     assert re.split(r"  +", head) == [
         "address", "announced prefix", "origin AS", "provider", "region", "country", "kind", "notes"
     ]  # fmt: skip
@@ -354,29 +384,40 @@ def test_several_addresses_are_a_table_in_their_order() -> None:
         "192.0.2.1", "192.0.2.65", "198.51.100.1", "203.0.113.1", "2001:db8:1111:2222:3333:4444:5555:6666",
         "192.0.2.1", "192.0.2.2", "10.0.0.1", "enr:-x", "=cmd()"
     ]  # fmt: skip
-    assert lines[0].endswith("conflict")
-    assert "edge: which machines answer" in lines[1]
+    assert lines[0].endswith("conflict: asn, provider, country")
+    assert lines[1].endswith("conflict: asn, provider, country; edge:…")
     assert f"AS{HOME}+AS{LAST}" in lines[2]
-    assert lines[2].endswith("several ASes announce the prefix")
+    assert lines[2].endswith("several origins")
+    assert lines[3].endswith("no announced prefix")
     assert lines[7].endswith("refused: private")
 
 
-IPV4 = [entry for entry in ROWS if entry.address is not None and entry.address.version == 4]
+IPV4 = [
+    *(entry for entry in ROWS if entry.address is not None and entry.address.version == 4),
+    Row("255.255.255.255", ip_address("255.255.255.255"), None, "reserved"),
+]
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
 def test_a_table_of_ipv4_addresses_fits_the_terminal(width: int) -> None:
-    assert max(map(len, as_text(IPV4, width).splitlines())) <= width
+    assert max(map(len, as_table(IPV4, width))) <= width
 
 
 @pytest.mark.parametrize("width", [120, 200])
 def test_a_table_of_ipv6_addresses_fits_the_width_of_a_pipe(width: int) -> None:
-    assert max(map(len, as_text(ROWS, width).splitlines())) <= width
+    assert max(map(len, as_table(ROWS, width))) <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_only_what_an_address_needs_is_wider_than_the_terminal(width: int) -> None:
+    address = max(len(str(asked.address)) for asked in ROWS)
+    others = (1 + len(report.COLUMNS)) * (len(report.GAP) + 7)  # as narrow as they become
+    assert max(map(len, as_table(ROWS, width))) <= max(width, address + others)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_addresses_are_whole_at_any_width_and_every_line_ends_where_its_text_does(width: int) -> None:
-    lines = as_text(ROWS, width).splitlines()
+    lines = as_table(ROWS, width)
     for asked, line in zip(ROWS[:8], lines[1:], strict=False):
         assert line.startswith(f"{asked.address}  ")
     assert lines == [line.rstrip() for line in lines]
@@ -384,7 +425,7 @@ def test_addresses_are_whole_at_any_width_and_every_line_ends_where_its_text_doe
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_columns_stand_below_each_other_and_what_is_cut_says_so(width: int) -> None:
-    head, *lines = as_text(ROWS, width).splitlines()
+    head, *lines = as_table(ROWS, width)
     starts = [match.start() for match in re.finditer(r"(?<=  )\S", head)]
     for line in lines:
         for start in starts:
@@ -401,23 +442,22 @@ def test_a_wide_terminal_is_not_filled() -> None:
 
 
 class Source:
-    """Rows without end; remembers how many were taken."""
+    """Many rows; remembers how many were taken."""
 
-    def __init__(self, limit: int | None = None) -> None:
+    def __init__(self) -> None:
         self.taken = 0
-        self._limit = limit
 
     def __iter__(self) -> Iterator[Row]:
-        for number in count() if self._limit is None else range(self._limit):
+        for number in range(10 * report.TABLE_ROWS):
             self.taken = number + 1
-            yield row("192.0.2.1")
+            yield ROWS[0]
 
 
 LAZY: dict[str, tuple[Callable[[Source], Iterator[str]], int]] = {
     "ndjson": (report.as_ndjson, 0),
     "csv": (report.as_csv, 0),
     "json": (lambda rows: report.as_json(rows, (), "2026-01-02", made_at=MADE_AT), 0),
-    "text": (lambda rows: report.as_text(rows, width=120), report.TABLE_ROWS),
+    "text": (lambda rows: report.as_text(rows, AS_OF, width=120), report.TABLE_ROWS),
 }
 
 
@@ -432,10 +472,16 @@ def test_lines_come_while_rows_are_found(form: str) -> None:
 
 def test_rows_behind_those_that_set_the_widths_are_fitted_to_them() -> None:
     short, long = row("192.0.2.65"), ROWS[0]
-    lines = as_text([*[short] * report.TABLE_ROWS, long, long], 400).splitlines()
+    lines = as_table([*[short] * report.TABLE_ROWS, long, long], 400)
     assert len(lines) == report.TABLE_ROWS + 3
     assert max(map(len, lines)) <= max(map(len, lines[: report.TABLE_ROWS]))
     assert "…" in lines[-1]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_ipv6_address_behind_those_that_set_the_widths_is_whole(width: int) -> None:
+    lines = as_table([*[ROWS[1]] * report.TABLE_ROWS, ROWS[4]], width)
+    assert lines[-1].startswith(f"{ROWS[4].address}  2001:")
 
 
 def test_a_document_cut_off_by_an_error_is_no_json() -> None:

@@ -56,7 +56,8 @@ INPUTS = map_inputs(
     ],
     listed={
         "file": [
-            Listed("11.1.1.0/24", "cloud", Kind.EDGE, "eu-1", "vm", "DE"),
+            Listed("11.1.1.0/24", "cloud", Kind.HOSTING, "eu-1", "vm", "DE"),
+            Listed("11.1.2.0/24", "cloud", Kind.EDGE, "eu-1", "cdn", "DE"),
             Listed("11.3.1.0/24", "sister", Kind.HOSTING, "x", None, "SE"),
         ]
     },
@@ -111,10 +112,19 @@ def test_everything_that_is_known_of_an_address(maps: Path) -> None:
         "service": "vm",
         "country": "DE",
         "country_basis": "published-range",
-        "kind": "edge",
+        "kind": "hosting",
         "kind_basis": "published-range",
         "contradicted": True,
     }
+
+
+def test_an_edge_range_has_no_region_and_the_country_of_the_registry(maps: Path) -> None:
+    (row,) = known(concentra.attribute(["11.1.2.1"], maps=maps))
+    assert "region" not in row
+    found = {name: row[name] for name in ("service", "country", "country_basis", "kind", "contradicted")}
+    assert found == {
+        "service": "cdn", "country": "US", "country_basis": "registry", "kind": "edge", "contradicted": False
+    }  # fmt: skip
 
 
 def test_several_origins_have_no_number_and_what_they_agree_on(maps: Path) -> None:
@@ -251,6 +261,14 @@ def test_a_map_without_names_of_ases_is_a_map(tmp_path: Path) -> None:
     frame = concentra.attribute(["11.1.0.1", "12.0.0.1"], maps=bare)
     assert frame["provider"].notna().tolist() == [True, False]
     assert frame["organisation"].isna().all()
+
+
+def test_maps_that_are_replaced_are_opened_again(tmp_path: Path) -> None:
+    directory = written(tmp_path / "changing", INPUTS)
+    assert concentra.attribute(["11.1.0.1"], maps=directory)["asn"].tolist() == [CLOUD]
+    newer = written(tmp_path / "newer", map_inputs([Announced("11.1.0.0/16", (HOST,))]))
+    (newer / MAP).replace(directory / MAP)
+    assert concentra.attribute(["11.1.0.1"], maps=directory)["asn"].tolist() == [HOST]
 
 
 # attribute beside the single lookup

@@ -4,6 +4,7 @@ Documentation addresses are refused here, so blocks of 11.0.0.0/8 and 2600::/16 
 """
 
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from itertools import count, islice
@@ -13,15 +14,24 @@ import pytest
 from coincurve import PrivateKey
 from tests.attribution.made_maps import Announced, Listed, made, map_inputs
 
-from concentra.adapters.host_addresses import HostNotFound
+from concentra.adapters.host_addresses import NO_NAME, HostNotFound
 from concentra.attribution.evidence import Announcement, Registration
 from concentra.attribution.explain import Explainer, IPAddress, OnlineEvidence
+from concentra.collect.address_forms import A_PREFIX, EMPTY_RECORD
+from concentra.errors import UsageProblem
 from concentra.model.special_addresses import BLOCKS
 from concentra.wire import enode, enr
 from concentra.wire.enode import Enode
 from concentra.wire.rlp import Item
 from concentra.workflows import locate as workflow
-from concentra.workflows.locate import Located, asked_online, locate, locate_queries, names_file
+from concentra.workflows.locate import (
+    Located,
+    NotTogether,
+    asked_online,
+    locate,
+    locate_queries,
+    names_file,
+)
 
 HOME, HOST = 64496, 64497
 V4, V6, LISTED, UNCOVERED = "11.1.0.1", "2600:abcd::1", "11.3.0.1", "11.2.0.1"
@@ -88,6 +98,8 @@ def found(rows: Sequence[Located]) -> list[tuple[str, str | None]]:
         pytest.param(V4, [(V4, f"AS{HOME}")], id="ipv4"),
         pytest.param(V6, [(V6, f"AS{HOST}")], id="ipv6"),
         pytest.param(f"[{V6}]", [(V6, f"AS{HOST}")], id="bracketed"),
+        pytest.param(f"{V4}:30303", [(V4, f"AS{HOME}")], id="ipv4-with-a-port"),
+        pytest.param(f"[{V6}]:30303", [(V6, f"AS{HOST}")], id="ipv6-with-a-port"),
         pytest.param(f"::ffff:{V4}", [(V4, f"AS{HOME}")], id="mapped"),
         pytest.param("::ffff:b01:1", [(V4, f"AS{HOME}")], id="mapped-in-hexadecimal"),
         pytest.param("2600:ABCD:0:0:0:0:0:1", [(V6, f"AS{HOST}")], id="another-spelling"),
@@ -95,6 +107,7 @@ def found(rows: Sequence[Located]) -> list[tuple[str, str | None]]:
         pytest.param("fe80::1%eth0", [("fe80::1", "link-local")], id="link-local-zone"),
         pytest.param(UNCOVERED, [(UNCOVERED, None)], id="nobody-announces-it"),
         pytest.param(url(V4), [(V4, f"AS{HOME}")], id="enode"),
+        pytest.param(url(V4).replace("enode", "ENODE"), [(V4, f"AS{HOME}")], id="enode-in-capitals"),
         pytest.param(url(V6), [(V6, f"AS{HOST}")], id="enode-of-ipv6"),
         pytest.param(record(V4), [(V4, f"AS{HOME}")], id="record"),
         pytest.param(record(V4, V6), [(V4, f"AS{HOME}"), (V6, f"AS{HOST}")], id="record-of-two"),
@@ -128,7 +141,9 @@ def test_rows_stand_in_the_order_of_the_queries_and_repeat_as_they_do(explainer:
         ),
         pytest.param("enr:", "RLP", id="empty-record"),
         pytest.param(record(V4)[:-1], "text of a node record", id="record-cut-short"),
-        pytest.param(record(), "the ENR holds no address", id="record-without-an-address"),
+        pytest.param(record(), EMPTY_RECORD, id="record-without-an-address"),
+        pytest.param(f"{V4}/16", A_PREFIX, id="prefix"),
+        pytest.param("2600:abcd::/32", A_PREFIX, id="prefix-of-ipv6"),
     ],
 )
 def test_a_damaged_query_is_refused_with_its_reason_and_the_others_are_answered(
@@ -174,30 +189,60 @@ def test_localhost_is_refused_as_loopback(explainer: Explainer, monkeypatch: pyt
     assert {row.refused for row in rows} == {"loopback"}
 
 
-def test_a_name_that_does_not_resolve_is_an_error(
+def test_the_only_name_that_does_not_resolve_is_an_error(
     explainer: Explainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolving(monkeypatch, {})
     with pytest.raises(HostNotFound, match="no-such"):
-        locate_queries([V4, "no-such.example"], explainer)
+        locate_queries(["no-such.example"], explainer)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "11.1.0",
-        "11.1.0.01",
-        f"{V4}/16",
-        f"{V4}:30303",
-        "",
-    ],
-)
+def test_among_several_a_name_that_does_not_resolve_is_refused_with_its_reason(
+    explainer: Explainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolving(monkeypatch, {"node.example": [V6]})
+    rows = locate_queries([V4, "no-such.example", "node.example"], explainer)
+    assert rows[1] == Located("no-such.example", None, None, "no such name")
+    assert rows[1].covered  # nobody is to be asked about it
+    assert found([rows[0], rows[2]]) == [(V4, f"AS{HOME}"), (V6, f"AS{HOST}")]
+
+
+@pytest.mark.parametrize("query", ["11.1.0", "11.1.0.01", "node.example", ""])
 def test_what_is_no_address_is_taken_for_a_name(
     explainer: Explainer, monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:
     resolving(monkeypatch, {})
     with pytest.raises(HostNotFound):
         locate_queries([query], explainer)
+
+
+WRITTEN_ADDRESSES = [
+    V4, f"{V4}:30303", f"{V4}:0", V6, f"[{V6}]", f"[{V6}]:30303", f"{V6}%eth0", f"{V4}/16", url(V4), record(V4), "enr:x",
+    "enode://", f"{V4}:port", f"{V4}:", f"{V4}:1:2", f"[{V6}]:port", f"[{V6}", f"{V4}.", f"{V4}/33", f"udp://{V4}:1",
+    f"{V4},{V4}", f"{V4} ", "11.1.0", "011.1.0.1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("query", WRITTEN_ADDRESSES)
+def test_the_resolver_never_hears_of_an_address_whatever_is_added_to_it(
+    explainer: Explainer, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    asked: list[object] = []
+
+    def spy(host: object, *_: object, **__: object) -> list[object]:
+        asked.append(host)
+        return []
+
+    monkeypatch.undo()
+    monkeypatch.setattr(socket, "getaddrinfo", spy)
+    row, other = locate_queries([query, UNCOVERED], explainer)
+    assert asked == []
+    assert (row.query, other.query) == (query, UNCOVERED)
+    assert (row.known is None) is (row.refused is not None)
+    if row.refused == NO_NAME:
+        with pytest.raises(HostNotFound):
+            locate_queries([query], explainer)
+        assert asked == []
 
 
 # Files
@@ -214,6 +259,34 @@ def test_one_query_may_be_a_file(tmp_path: Path) -> None:
     assert not names_file([file, file])
     assert not names_file(["-", "-"])
     assert not names_file([])
+
+
+def test_a_file_is_located_alone(
+    explainer: Explainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nodes").write_text(V4)
+    os.mkfifo(tmp_path / "pipe")
+    for file in ("nodes", "-", str(tmp_path / "nodes"), "pipe"):
+        for queries in ([V4, file], [file, V4], [file, file]):
+            with pytest.raises(
+                NotTogether, match=f"{file} is a file, and stands among other queries"
+            ) as caught:
+                locate_queries(queries, explainer)
+            assert isinstance(caught.value, UsageProblem)
+            assert caught.value.query == file
+            assert "alone" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("query", [V4, f"{V4}:30303", "enr:x", V6])
+def test_a_file_that_is_called_like_an_address_is_the_address(
+    explainer: Explainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, query: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / query).write_text("10.0.0.1")
+    assert not names_file([query])
+    assert names_file([f"./{query}"])
+    assert {row.query for row in locate_queries([query, V4], explainer)} == {query, V4}
 
 
 @pytest.mark.parametrize("query", ["", V4, "n" * 5000, "\0", "\udcff", "-q"])

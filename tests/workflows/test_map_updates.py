@@ -395,7 +395,16 @@ def test_figures_beyond_their_distance_are_all_named_and_nothing_is_installed(up
 def test_maps_of_an_earlier_day_are_not_installed(updated: World) -> None:
     before = updated.state()
     updated.serve(routes=routes(generated="Sat Nov 21 08:00:01 UTC 2026"))
-    with pytest.raises(TooFar, match="as of: 2026-11-22 before, 2026-11-21 now, allowed no earlier day"):
+    allowed = "allowed from 2026-11-22 to 2026-11-22"
+    with pytest.raises(TooFar, match=f"as of: 2026-11-22 before, 2026-11-21 now, {allowed}"):
+        updated.update()
+    assert updated.state() == before
+
+
+def test_maps_of_a_day_to_come_are_not_installed(updated: World) -> None:
+    before = updated.state()
+    updated.serve(routes=routes(generated="Mon Nov 23 08:00:01 UTC 2026"))
+    with pytest.raises(TooFar, match="as of: 2026-11-22 before, 2026-11-23 now"):
         updated.update()
     assert updated.state() == before
 

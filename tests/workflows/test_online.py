@@ -71,7 +71,8 @@ def explainer() -> Explainer:
         as_names={HOST: "HOST-01"},
         providers=decode_providers(TOML.encode()),
     )
-    return Explainer(made(replace(inputs, sources=[*inputs.sources, (described("names"), "names")])).tables)
+    named = [*inputs.sources, (described("names"), "names")]
+    return Explainer(made(replace(inputs, sources=named, name_sources={HOST: "names"})).tables)
 
 
 def asked(world: World, maps: Path, *addresses: IPAddress) -> OnlineAnswers:
@@ -185,6 +186,25 @@ def test_without_a_registration_the_origins_are_told(world: World, maps: Path, e
     assert parts["origins"] == Part(f"AS{HOME}", "bgp-origin", CYMRU, ON)
     assert parts["country"] == Part("DE", "registry", CYMRU, ON)
     assert "organisation" not in parts
+    evidence = answers.evidence[V4]
+    assert (evidence.registered, evidence.dates) == (None, {CYMRU: ON})
+
+
+def test_each_part_has_the_country_and_the_date_of_who_gave_it(
+    world: World, maps: Path, explainer: Explainer
+) -> None:
+    world.announce(V4, f"{HOME} | 216.90.108.0/24 | DE | arin | ")
+    world.register(V4, world.reply(403))
+    assert asked(world, maps, V4).evidence[V4].registered is None
+    world.time.passed += 3 * 86400
+    world.register(V4, world.network("216.90.108.0/24", country="CA", name="EXAMPLE-NET"))
+    answers = asked(world, maps, V4)
+    evidence = answers.evidence[V4]
+    assert evidence.announcement == Announcement(CYMRU, (HOME,), "DE")
+    assert evidence.registered == Registration("arin", "EXAMPLE-NET", "CA", None)
+    assert evidence.dates == {CYMRU: ON, "arin": "2026-08-25"}
+    assert parts_of(explainer, V4, answers)["country"] == Part("DE", "registry", CYMRU, ON)
+    assert explainer.explain_online(V4, evidence).told.conflicts == (f"country: DE ({CYMRU}), not CA (arin)",)
 
 
 def test_a_hostile_name_is_told_in_one_harmless_line(world: World, maps: Path, explainer: Explainer) -> None:

@@ -10,8 +10,7 @@ import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from concentra.attribution.errors import MalformedSource
-from concentra.attribution.map_layout import decode
+from concentra.attribution.map_layout import MalformedMap, decode
 from concentra.attribution.map_tables import MapTables
 from concentra.errors import ConcentraError
 
@@ -31,9 +30,7 @@ class MapsUnreadable(ConcentraError):
     def __init__(self, directory: Path, reason: str) -> None:
         super().__init__(f"the maps in {directory} cannot be read: {reason}")
         self.directory = directory
-        self.hint = (
-            "build them again with `concentra maps build`, or leave --maps out to use the shipped ones"
-        )
+        self.hint = MalformedMap(reason).hint
 
 
 def open_tables(directory: Path) -> MapTables:
@@ -42,12 +39,13 @@ def open_tables(directory: Path) -> MapTables:
     Raises
     ------
     MapsUnreadable
-        If the map file is missing, cut short, or none.
+        If the map file is missing, cut short, or none. Other damage is found when it is met, and raises
+        `MalformedMap`.
     """
     try:
         return MapTables(decode(_mapped(directory / MAP)))
-    except (OSError, ValueError, MalformedSource) as error:
-        raise MapsUnreadable(directory, str(error)) from error
+    except (OSError, ValueError, MalformedMap) as error:
+        raise MapsUnreadable(directory, _reason(error)) from error
 
 
 def load(directory: Path, *, small: bool = False) -> Maps:
@@ -57,19 +55,39 @@ def load(directory: Path, *, small: bool = False) -> Maps:
     ----------
     directory : Path
     small : bool
-        Keep the search structures below some 20 MB.
+        Never build the direct tables of `lookup`, at the price of half the speed.
 
     Raises
     ------
     MapsUnreadable
-        If the map file is missing, cut short, or none.
+        If the map file is missing, cut short, or none. Other damage is found when it is met, and raises
+        `MalformedMap`.
     """
     from concentra.attribution.maps import Maps
 
     try:
         return Maps(_mapped(directory / MAP), small=small)
-    except (OSError, ValueError, MalformedSource) as error:
-        raise MapsUnreadable(directory, str(error)) from error
+    except (OSError, ValueError, MalformedMap) as error:
+        raise MapsUnreadable(directory, _reason(error)) from error
+
+
+def stamp(directory: Path) -> tuple[int, int]:
+    """Return what changes when the maps in `directory` are replaced; zeros where there are none."""
+    try:
+        found = (directory / MAP).stat()
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_mtime_ns
+
+
+def _reason(error: OSError | ValueError | MalformedMap) -> str:
+    match error:
+        case MalformedMap(reason=reason):
+            return f"{MAP}: {reason}"
+        case OSError(strerror=str(reason)):
+            return f"{MAP}: {reason}"
+        case _:
+            return f"{MAP}: {error}"
 
 
 def _mapped(path: Path) -> memoryview:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property

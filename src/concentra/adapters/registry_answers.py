@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -121,6 +121,10 @@ class RegistryAnswer:
     """``arin``, ``ripencc``, ``apnic``, ``lacnic`` or ``afrinic``."""
     asked_at: datetime
     """When the older part of the answer was given, UTC."""
+    announcement: Announcement | None = field(default=None, compare=False)
+    """The part that Team Cymru gave."""
+    registration: Registration | None = field(default=None, compare=False)
+    """The part that the registry gave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

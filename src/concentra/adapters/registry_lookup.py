@@ -299,6 +299,8 @@ def _together(
         country=source.country or (None if announcement is None else announcement.country),
         registry=source.registry,
         asked_at=min(part.asked_at for part in parts),
+        announcement=announcement,
+        registration=registration,
     )
 
 

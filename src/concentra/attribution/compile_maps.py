@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -22,7 +22,8 @@ from concentra.attribution.errors import MalformedSource
 from concentra.attribution.evidence import Announcement, PublishedRecord
 from concentra.attribution.map_layout import decode, encode
 from concentra.attribution.map_tables import BASES, KINDS, NO_LENGTH, RANGES, TABLES, MapTables
-from concentra.attribution.origin_tables import MAX_AS_NUMBER, OriginTable
+from concentra.attribution.maps import column_type
+from concentra.attribution.origin_tables import MAX_AS_NUMBER, OriginPrefixes, OriginTable
 from concentra.attribution.providers import ProviderTable
 from concentra.attribution.published_ranges import PublishedPrefix
 from concentra.model.axes import Axis, Kind
@@ -34,10 +35,9 @@ CATCH_ALL_SERVICES = frozenset({None, "amazon"})
 OWN_SERVICES = frozenset({"google"})
 """Services that name all that a provider announces, its cloud included."""
 
-_DTYPES = {"B": np.uint8, "H": np.uint16, "I": np.uint32, "Q": np.uint64}
 _MAX_LISTS = 8
 _MAX_RECORDS = (1 << 16) - 1
-_MAX_SOURCES = 1 << 8
+_MAX_SOURCES = (1 << 8) - 1  # 0 is none
 
 Ints = NDArray[np.int64]
 
@@ -60,6 +60,8 @@ class MapInputs:
     """Every source and what it was read for."""
     as_of: date
     """The day as of which the table of origins stands."""
+    name_sources: Mapping[int, str] = field(default_factory=dict)
+    """AS number → the source of its name in `as_names`, where that is known."""
 
 
 def compile_map(inputs: MapInputs) -> bytes:
@@ -69,6 +71,21 @@ def compile_map(inputs: MapInputs) -> bytes:
     ------
     MalformedSource
         If there is more of something than the layout holds, or a number is no AS number.
+
+    Examples
+    --------
+    >>> from concentra.attribution.maps import Maps
+    >>> from concentra.attribution.origin_tables import OriginTableBuilder
+    >>> builder = OriginTableBuilder()
+    >>> builder.add(4, 0xC0000200, 24, [64496], "NL")
+    >>> source = Source(name="routes", publisher="Example", as_of=date(2026, 1, 2), licence="CC0-1.0", rows=1)
+    >>> inputs = MapInputs(
+    ...     origins=[("routes", builder.table())], published=[], hosting_lists={}, region_countries={},
+    ...     as_names={64496: "EXAMPLE"}, name_sources={64496: "routes"}, as_of=date(2026, 1, 2),
+    ...     providers=ProviderTable({}, {}, {}), sources=[(source, "origins")])
+    >>> tables = Maps(compile_map(inputs)).tables
+    >>> tables.evidence(tables.row(4, 0xC0000201).evidence).announcements
+    (Announcement(source='routes', origins=(64496,), country='NL'),)
     """
     if len(inputs.sources) > _MAX_SOURCES:
         raise MalformedSource("sources", f"{len(inputs.sources)} sources; one byte counts {_MAX_SOURCES}")
@@ -79,7 +96,7 @@ def compile_map(inputs: MapInputs) -> bytes:
     columns = {
         **ranges,
         **_source_columns(inputs, texts),
-        **_as_columns(inputs, texts),
+        **_as_columns(inputs, numbers, texts),
         **_listed_columns(records, numbers, texts),
         **_evidence_columns(evidence, numbers, texts),
         "meta.as_of": [texts.number(inputs.as_of.isoformat())],
@@ -114,7 +131,12 @@ def _packed(columns: Mapping[str, Any], texts: _Texts) -> dict[str, tuple[str, b
         rows = next(len(given[f"{table}.{column}"]) for column in codes if f"{table}.{column}" in given)
         for column, code in codes.items():
             values = np.asarray(given.get(f"{table}.{column}", np.zeros(rows)))
-            packed[f"{table}.{column}"] = code, _little_endian(values.astype(_DTYPES[code]))
+            type_ = column_type(code)
+            most = np.iinfo(type_).max
+            if len(values) and (values.min() < 0 or values.max() > most):
+                found = f"{values.min()} to {values.max()}"
+                raise MalformedSource(f"{table}.{column}", f"wanted values from 0 to {most}, found {found}")
+            packed[f"{table}.{column}"] = code, _little_endian(values.astype(type_))
     return packed
 
 
@@ -249,7 +271,9 @@ def _overlaid(inputs: MapInputs, listed: Mapping[int, _Layer]) -> tuple[Mapping[
         _, combined = np.unique(combined * (values.max() + 1) + values, return_inverse=True)
     _, first_of = np.unique(combined, return_index=True)
     evidence = _EvidenceRows(
-        announced=np.stack([values[first_of] for values in said[1:]], axis=1).reshape(len(first_of), -1),
+        announced=np.array([values[first_of] for values in said[1:]], np.int64)
+        .reshape(len(said) - 1, len(first_of))
+        .T,
         listed=said[0][first_of],
         announcements=announcements,
     )
@@ -268,12 +292,8 @@ def _overlaid(inputs: MapInputs, listed: Mapping[int, _Layer]) -> tuple[Mapping[
 
 def _announced(source: str, table: OriginTable) -> tuple[Sequence[Announcement], Mapping[int, _Layer]]:
     """Return the distinct announcements of a table, and per family the layer of their numbers from 1."""
-    keys = {
-        version: prefixes.origins.astype(np.int64) << 16
-        | np.ascontiguousarray(prefixes.country).view(np.uint8).reshape(-1, 2).astype(np.int64) @ (256, 1)
-        for version, prefixes in ((4, table.v4), (6, table.v6))
-    }
-    distinct = np.unique(np.concatenate([[0], keys[4], keys[6]]))
+    said = {4: _said(table.v4, bits=32), 6: _said(table.v6, bits=128)}
+    distinct = np.unique(np.concatenate([[0], said[4].value, said[6].value]))
     announcements = [
         Announcement(
             source,
@@ -282,14 +302,36 @@ def _announced(source: str, table: OriginTable) -> tuple[Sequence[Announcement],
         )
         for key in distinct[1:].tolist()
     ]
-    announces = np.array([False, *(bool(entry.origins) for entry in announcements)])
-    layers = {}
-    for version, prefixes in ((4, table.v4), (6, table.v6)):
-        value = np.searchsorted(distinct, keys[version])
-        layer = _layer(prefixes.first, prefixes.length, value, bits=32 if version == 4 else 128)
-        layer.length[~announces[layer.value]] = NO_LENGTH
-        layers[version] = layer
+    layers = {
+        version: _Layer(layer.start, np.searchsorted(distinct, layer.value), layer.length)
+        for version, layer in said.items()
+    }
     return announcements, layers
+
+
+def _said(prefixes: OriginPrefixes, *, bits: int) -> _Layer:
+    """Return what a table says of one family: the number of the origins, then 16 bits of the country.
+
+    Each is that of the longest prefix that says something of it, so that a country alone hides no
+    announcement. A prefix with neither says that nothing is announced, and that hides one.
+    """
+    letters = np.ascontiguousarray(prefixes.country).view(np.uint8).reshape(-1, 2)
+    country = letters.astype(np.int64) @ (256, 1)
+    origins = prefixes.origins.astype(np.int64)
+    silent = (origins == 0) & (country != 0)
+    every = _layer(prefixes.first, prefixes.length, origins << 16 | country, bits=bits)
+    announced, start = every, every.start
+    if silent.any():
+        first, length = prefixes.first[~silent], prefixes.length[~silent]
+        announced = _layer(first, length, origins[~silent] << 16, bits=bits)
+        start = np.union1d(every.start, announced.start)
+    at, at_announced = (np.searchsorted(layer.start, start, side="right") - 1 for layer in (every, announced))
+    origins = announced.value[at_announced] >> 16
+    return _Layer(
+        start,
+        origins << 16 | every.value[at] & 0xFFFF,
+        np.where(origins, announced.length[at_announced], NO_LENGTH).astype(np.uint8),
+    )
 
 
 def _range_columns(
@@ -363,7 +405,7 @@ def _concluded(tables: MapTables, count: int, texts: _Texts) -> Mapping[str, Any
     return {f"evidence.{name}": column for name, column in columns.items()}
 
 
-def _as_columns(inputs: MapInputs, texts: _Texts) -> Mapping[str, Any]:
+def _as_columns(inputs: MapInputs, numbers: Mapping[str, int], texts: _Texts) -> Mapping[str, Any]:
     """Return the tables of AS numbers, curated providers, their parents, and hosting lists."""
     lists = sorted({name for names in inputs.hosting_lists.values() for name in names})
     if len(lists) > _MAX_LISTS:
@@ -381,9 +423,11 @@ def _as_columns(inputs: MapInputs, texts: _Texts) -> Mapping[str, Any]:
         for asn, entry, named in zip(asns, curated, on_lists, strict=True)
     ]
     parents = list(inputs.providers.parents.values())
+    of_names = [inputs.name_sources.get(asn) if inputs.as_names.get(asn) else None for asn in asns]
     return {
         "as.number": asns,
         "as.name": [texts.number(inputs.as_names.get(asn)) for asn in asns],
+        "as.name_source": [0 if source is None else numbers[source] + 1 for source in of_names],
         "as.provider": [number_of[entry.id] if entry else 0 for entry in curated],
         "as.kind": [KINDS.index(kind) + 1 if kind else 0 for kind in kinds],
         "as.lists": [sum(1 << lists.index(name) for name in named) for named in on_lists],

@@ -11,12 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from concentra.model.axes import Axis, Basis, Kind
+from concentra.model.axes import NOT_COUNTRIES, Axis, Basis, Kind
 
 T = TypeVar("T")
-
-NOT_COUNTRIES = frozenset({"", "EU", "AP", "XX", "ZZ"})
-"""Codes that name no country: EU and AP stand for a region of the registry's, ZZ for none in a geofeed."""
 
 CURATED = "curated"
 """The basis of a kind that was looked up by hand, provider by provider."""
@@ -134,6 +131,13 @@ class Attribution:
                 return None if self.kind is None else self.kind.value
 
 
+def _region(listed: PublishedRecord | None) -> str | None:
+    """Return the provider's own unit; an edge network answers for machines that are elsewhere."""
+    if listed is None or listed.region is None or listed.kind is Kind.EDGE:
+        return None
+    return f"{listed.provider}/{listed.region}"
+
+
 class _Owner(NamedTuple):
     """Whose machines, on the strongest evidence that there is."""
 
@@ -177,7 +181,7 @@ def conclude(
         provider=owner.provider,
         provider_basis=owner.basis,
         parent=owner.parent,
-        region=f"{listed.provider}/{listed.region}" if listed and listed.region else None,
+        region=_region(listed),
         service=listed.service if listed else None,
         country=country,
         country_basis=country_basis,
@@ -231,26 +235,34 @@ def _rival_owners(
 
 
 def _country(evidence: Evidence) -> tuple[str | None, Basis, list[Contradiction]]:
-    """Return the country of the region where that is known, else the registry's, and who names another."""
-    naming = [entry for entry in evidence.announcements if entry.country not in NOT_COUNTRIES]
-    registered = naming[0].country if naming else None
-    if not naming and evidence.registered and evidence.registered.country not in NOT_COUNTRIES:
-        registered = evidence.registered.country
+    """Return the country of the region where that is known, else the registry's, and who names another.
+
+    What an edge network publishes of a range is not where the machines behind it are, so its country is
+    the registry's.
+    """
+    listed, registered = evidence.listed, evidence.registered
+    told = [(entry.country, Basis.REGISTRY, entry.source) for entry in evidence.announcements]
+    if registered:
+        told.append((registered.country, Basis.REGISTRY, registered.source))
+    if listed and listed.country and listed.kind is not Kind.EDGE:
+        told.insert(0, (listed.country, Basis.PUBLISHED_RANGE, listed.source))
+    naming = [entry for entry in told if entry[0] not in NOT_COUNTRIES]
+    if not naming:
+        return None, Basis.NONE, []
+    followed, basis, source = naming[0]
+    several = len({entry[2] for entry in naming if entry[1] is Basis.REGISTRY}) > 1
     rivals = [
-        Contradiction("country", naming[0].country, naming[0].source, entry.country, entry.source)
-        for entry in naming[1:]
-        if entry.country != registered
-    ]
-    listed = evidence.listed.country if evidence.listed else None
-    if listed is None or listed in NOT_COUNTRIES:
-        return registered, Basis.REGISTRY if registered else Basis.NONE, rivals
-    if registered not in {None, listed}:
-        rivals.append(
-            Contradiction(
-                "country", listed, Basis.PUBLISHED_RANGE.value, str(registered), Basis.REGISTRY.value
-            )
+        Contradiction(
+            "country",
+            followed,
+            basis.value if basis is Basis.PUBLISHED_RANGE else source,
+            country,
+            other if several else other_basis.value,
         )
-    return listed, Basis.PUBLISHED_RANGE, rivals
+        for country, other_basis, other in naming[1:]
+        if country != followed
+    ]
+    return followed, basis, rivals
 
 
 def _agreed(values: Iterable[T]) -> T | None:

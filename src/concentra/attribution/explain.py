@@ -9,14 +9,13 @@ from typing import NamedTuple
 
 from concentra.attribution.evidence import (
     CURATED,
-    NOT_COUNTRIES,
     Announcement,
     Attribution,
     Evidence,
     Registration,
 )
 from concentra.attribution.map_tables import MapTables, Row
-from concentra.model.axes import Basis, Kind
+from concentra.model.axes import NOT_COUNTRIES, Basis, Kind
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -115,7 +114,6 @@ class Explainer:
     def __init__(self, tables: MapTables) -> None:
         self._tables = tables
         self._dates = {source.name: source.as_of for source in tables.sources}
-        self._naming = next((source.name for source in tables.sources if source.use == "names"), None)
         self._told: dict[int, Told] = {}
 
     def explain(self, address: IPAddress) -> Explanation:
@@ -143,7 +141,7 @@ class Explainer:
         registry = evidence.registered.source if evidence.registered else ""
         owning = listed or origin or registry
         of_as = len(known.origins) == 1 and self._tables.facts_of(known.origins[0]).name is not None
-        naming = (self._naming or origin) if of_as else registry
+        naming = self._tables.name_source(known.origins[0]) if of_as else registry
         curated_parent = known.parent != known.provider
         bases = {CURATED: CURATED_FILE, Basis.PUBLISHED_RANGE.value: listed}
         kind_source = "+".join(bases.get(basis, basis) for basis in known.kind_basis.split("+"))

@@ -26,7 +26,7 @@ _NO_NETWORK = 0xFFFFFFFF
 _MAPPED = 0xFFFF  # ::ffff:0:0/96 as the first 96 bits of an address
 _NETWORK = np.dtype([("country", "S2"), ("_1", "V2"), ("asn", ">u4"), ("flags", ">u2"), ("_2", "V2")])
 _AS = np.dtype([("number", ">u4"), ("name", ">u4")])
-_MAX_NAME = 1024
+_MAX_TEXT = 1024  # bytes; without a bound, one long string that every AS names is read again for each
 
 Nodes = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint8], NDArray[np.int64]]
 """High and low half of the first address, length in bits, and network of every tree node that has one."""
@@ -47,8 +47,8 @@ def decode(data: bytes) -> LocationDatabase:
     Raises
     ------
     MalformedSource
-        If the file is no version-1 database, is cut short, its tree does not end, or a value in it
-        is out of range.
+        If the file is no version-1 database, is cut short, its tree does not end, a value in it is out
+        of range, or a string has more than 1,024 bytes.
     """
     if len(data) < 8 + _HEADER.size or data[: len(MAGIC)] != MAGIC:
         raise MalformedSource("libloc", f"wanted a file that starts with {MAGIC!r}, found {data[:8]!r}")
@@ -90,7 +90,7 @@ def _records(part: memoryview, dtype: np.dtype[np.void]) -> NDArray[np.void]:
 def _names(records: NDArray[np.void], pool: bytes) -> Mapping[int, str]:
     """Return AS number → name."""
     pairs = zip(records["number"].tolist(), records["name"].tolist(), strict=True)
-    return {asn: name for asn, at in pairs if (name := _text(pool, at)[:_MAX_NAME])}
+    return {asn: name for asn, at in pairs if (name := _text(pool, at))}
 
 
 def _origin_sets(networks: NDArray[np.void]) -> tuple[tuple[tuple[int, ...], ...], NDArray[np.uint32]]:
@@ -111,7 +111,9 @@ def _moment(seconds: int) -> datetime:
 
 def _text(pool: bytes, at: int) -> str:
     """Return the string that starts at `at` of the string pool and ends with a zero byte."""
-    end = pool.find(b"\0", at)
+    end = pool.find(b"\0", at, at + _MAX_TEXT + 1)
+    if end < 0 and at + _MAX_TEXT < len(pool):
+        raise MalformedSource("libloc", f"the string at {at} has more than {_MAX_TEXT} bytes")
     if end < 0:
         raise MalformedSource(
             "libloc", f"the string at {at} does not end within the {len(pool)} bytes of strings"

@@ -5,9 +5,9 @@ Three ways with the same answers; an index takes the one that costs least for wh
 - binary search, for a few addresses: no preparation;
 - a *rank trie*: the address is cut into 24 bits and then 8 at a time. A node's children are runs of
   equal answers; a 64-bit word holds a bitmap of where runs begin among 32 children and how many began
-  before, so that the answer is found by counting bits. Some 9 MB for 700,000 ranges;
+  before, so that the answer is found by counting bits. Some 9 MB for each family of the shipped maps;
 - *direct tables* (IPv4): one answer for each of the 2**24 blocks of 256 addresses, and one for each
-  address of the few blocks that hold several ranges. Some 90 MB, one or two memory accesses. Known as
+  address of the few blocks that hold several ranges. Some 90 MB more, one or two memory accesses. Known as
   DIR-24-8 (Gupta, Lin and McKeown, "Routing lookups in hardware at memory access speeds", 1998).
 
 Queries are handled in chunks whose scratch arrays stay in the processor's cache.
@@ -277,7 +277,7 @@ class IPv4Index:
     start : array of ``uint32``, shape (n,)
         First address of each range, ascending; the first is 0.
     small : bool
-        Never build the direct tables: stay below some 15 MB.
+        Never build the direct tables.
 
     Examples
     --------
@@ -292,7 +292,20 @@ class IPv4Index:
         self._asked = 0
 
     def rows(self, queries: NDArray[np.uint32], out: Rows | None = None) -> Rows:
-        """Return the row of each query, shape (m,), in `out` if that is given."""
+        """Return the row of each query.
+
+        Parameters
+        ----------
+        queries : array of ``uint32``, shape (m,)
+            Addresses in any order.
+        out : array of ``int32``, shape (m,)
+            Receives the rows, if given.
+
+        Returns
+        -------
+        array of ``int32``, shape (m,)
+            Positions from 0 to n - 1.
+        """
         out = np.empty(len(queries), np.int32) if out is None else out
         self._asked += len(queries)
         if len(queries) <= SEARCHED or self._asked < TRIE_PAYS:
@@ -325,6 +338,12 @@ class IPv6Index:
     ----------
     high, low : arrays of ``uint64``, shape (n,)
         First address of each range, ascending; the first is 0.
+
+    Examples
+    --------
+    >>> index = IPv6Index(np.array([0, 7, 7], np.uint64), np.array([0, 0, 5], np.uint64))
+    >>> index.rows(np.array([7, 7, 6], np.uint64), np.array([4, 5, 9], np.uint64)).tolist()
+    [1, 2, 0]
     """
 
     def __init__(self, high: NDArray[np.uint64], low: NDArray[np.uint64]) -> None:
@@ -332,7 +351,20 @@ class IPv6Index:
         self._asked = 0
 
     def rows(self, high: NDArray[np.uint64], low: NDArray[np.uint64], out: Rows | None = None) -> Rows:
-        """Return the row of each query, shape (m,), in `out` if that is given."""
+        """Return the row of each query.
+
+        Parameters
+        ----------
+        high, low : arrays of ``uint64``, shape (m,)
+            Halves of the addresses, in any order.
+        out : array of ``int32``, shape (m,)
+            Receives the rows, if given.
+
+        Returns
+        -------
+        array of ``int32``, shape (m,)
+            Positions from 0 to n - 1.
+        """
         out = np.empty(len(high), np.int32) if out is None else out
         self._asked += len(high)
         if len(high) <= SEARCHED or self._asked < TRIE_PAYS:

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 
 from concentra.attribution.errors import MalformedSource
 
-MAGIC = b"concmap\x01"
-"""The last byte is the version of the layout."""
+MAGIC = b"concmap\x02"
+"""The last byte is the version of the layout and of what `map_tables` says of its columns."""
 
 _COUNT = struct.Struct("<8sQ")
 _ENTRY = struct.Struct("<32s1s7xQQ")
@@ -24,7 +24,18 @@ _ALIGNMENT = 64
 _MAX_SECTIONS = 256
 
 ITEM_BYTES: Mapping[str, int] = {"B": 1, "H": 2, "I": 4, "Q": 8}
-"""Bytes of one value of each type code, named as in `struct`."""
+"""Bytes of one value of each type code, named as in `struct`: all are unsigned integers."""
+
+
+class MalformedMap(MalformedSource):
+    """A map file is none, or damaged."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("map", reason)
+        self.hint = (
+            "if an update installed these maps, `concentra maps rollback` returns to those before; "
+            "`concentra maps build` makes new ones"
+        )
 
 
 def encode(sections: Mapping[str, tuple[str, bytes]]) -> bytes:
@@ -57,22 +68,22 @@ def decode(data: bytes | memoryview) -> Mapping[str, memoryview]:
 
     Raises
     ------
-    MalformedSource
+    MalformedMap
         If it is no map file, one of another version, or cut short.
     """
     view = memoryview(data)
     if len(view) < _COUNT.size or bytes(view[:8]) != MAGIC:
-        raise MalformedSource("map", f"wanted a file that starts with {MAGIC!r}, found {bytes(view[:8])!r}")
+        raise MalformedMap(f"wanted a file that starts with {MAGIC!r}, found {bytes(view[:8])!r}")
     _, count = _COUNT.unpack_from(view)
     if count > _MAX_SECTIONS or _COUNT.size + count * _ENTRY.size > len(view):
-        raise MalformedSource("map", f"{count} sections do not fit into {len(view)} bytes")
+        raise MalformedMap(f"{count} sections do not fit into {len(view)} bytes")
     sections = {}
     for number in range(count):
         padded, code, at, length = _ENTRY.unpack_from(view, _COUNT.size + number * _ENTRY.size)
         name = padded.rstrip(b"\0").decode("ascii", "replace")
         width = ITEM_BYTES.get(code.decode("ascii", "replace"))
         if width is None or length % width or at % width or at + length > len(view):
-            raise MalformedSource("map", f"section {name!r} of {length} bytes at {at} is damaged or cut off")
+            raise MalformedMap(f"section {name!r} of {length} bytes at {at} is damaged or cut off")
         sections[name] = _column(view[at : at + length], code.decode("ascii"))
     return sections
 

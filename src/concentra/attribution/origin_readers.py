@@ -103,7 +103,7 @@ def ris_whois(data: bytes) -> OriginTable:
     seen: dict[Prefix, dict[int, int]] = {}
 
     def take(origins: str, prefix: str, peers: str) -> None:
-        peers_by_origin, count = seen.setdefault(_prefix(prefix), {}), _whole_number(peers)
+        peers_by_origin, count = seen.setdefault(_prefix(prefix), {}), whole_number(peers)
         for asn in _as_set(origins) - {0}:
             peers_by_origin[asn] = peers_by_origin.get(asn, 0) + count
 
@@ -272,7 +272,7 @@ def _announce(builder: OriginTableBuilder, prefix: Prefix, origins: Iterable[int
 def _range(start: str, end: str) -> tuple[int, int, int]:
     """Return IP version, first and last address of a range of addresses, or of addresses as numbers."""
     if start.isdigit() and end.isdigit():
-        first, last = _whole_number(start), _whole_number(end)
+        first, last = whole_number(start), whole_number(end)
         version = 4 if last < 1 << 32 else 6
     else:
         version, first = _address(start)
@@ -287,7 +287,7 @@ def _range(start: str, end: str) -> tuple[int, int, int]:
 def _prefix(text: str) -> Prefix:
     address, _, length_text = text.partition("/")
     version, first = _address(address)
-    length = _whole_number(length_text)
+    length = whole_number(length_text)
     check_prefix(version, first, length)
     return version, first, length
 
@@ -308,13 +308,13 @@ def _as_set(text: str) -> set[int]:
 
 
 def _as_number(text: str) -> int:
-    asn = _whole_number(text)
+    asn = whole_number(text)
     if asn > MAX_AS_NUMBER:
         raise ValueError(f"{text} is no AS number")
     return asn
 
 
-def _whole_number(text: str) -> int:
+def whole_number(text: str) -> int:
     """Return a number of decimal digits; `int` would take ``1_0``, `` 1`` and ``+1`` too."""
     if not (text.isascii() and text.isdigit()):
         raise ValueError(f"wanted a number, found {text!r}")

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from concentra.attribution.compressed import decompressed
 from concentra.attribution.errors import MalformedSource
 from concentra.errors import UsageProblem
-from concentra.model.axes import Kind
+from concentra.model.axes import NOT_COUNTRIES, Kind
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -29,6 +29,8 @@ MAX_PUBLISHED = 64 * 1024 * 1024
 """A range file with more content than this is not one; the largest of 2026 has 12 MB."""
 
 _COMMENT = re.compile("[#;]")
+_COUNTRY = re.compile("[A-Z]{2}")
+_SUBDIVISION = re.compile("[A-Z]{2}-[A-Z0-9]{1,3}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +155,8 @@ def linode(data: bytes) -> Iterator[PublishedPrefix]:
 def geofeed(provider: str, data: bytes, *, kind: Kind = Kind.HOSTING) -> Iterator[PublishedPrefix]:
     r"""Read an RFC 8805 geofeed; city and postal code are left out.
 
-    A geofeed names no region of the provider's, so the region is the ISO 3166-2 code that it gives:
-    two data centres in one state are one region.
+    A geofeed names no region of the provider's, so the region is the ISO 3166-2 code that it gives, else
+    the country: two data centres in one state are one region. An edge has none, wherever it stands.
 
     Examples
     --------
@@ -191,15 +193,36 @@ def cidr_list(provider: str, data: bytes, *, kind: Kind = Kind.HOSTING) -> Itera
 def _of_geofeed(
     provider: str, prefix: str, country: str, region: str, kind: Kind = Kind.HOSTING
 ) -> PublishedPrefix:
-    country = country.upper()  # RFC 8805 §2.1.1.2 and §2.1.1.3: case means nothing, here and in the region
-    known = len(country) == 2 and country.isascii() and country.isalpha()
+    code = _iso_code(country)
+    known = code if _COUNTRY.fullmatch(code) and code not in NOT_COUNTRIES else None
     return PublishedPrefix(
         network=ipaddress.ip_network(prefix.strip(), strict=False),
         provider=provider,
         kind=kind,
-        region=(region if region.upper().startswith(f"{country}-") else country) if known else None,
-        country=country if known else None,
+        region=None if known is None or kind is Kind.EDGE else _region_within(known, _iso_code(region)),
+        country=known,
     )
+
+
+def _region_within(country: str, code: str) -> str:
+    """Return `code` if it is an ISO 3166-2 code of that country, else the country; never a city's name.
+
+    Vultr writes some of its codes as ``GB-GB-MAN``, which is read as ``GB-MAN``.
+    """
+    own = f"{country}-"
+    if code.startswith(own * 2):
+        code = code.removeprefix(own)
+    return code if code.startswith(own) and _SUBDIVISION.fullmatch(code) else country
+
+
+def _iso_code(text: str) -> str:
+    """Return the text in capitals without spaces around it, or nothing if it is not ASCII.
+
+    Case means nothing in a geofeed (RFC 8805 §2.1.1.2 and §2.1.1.3), but ``ß`` in capitals would be a
+    country.
+    """
+    code = text.strip()
+    return code.upper() if code.isascii() else ""
 
 
 def azure(data: bytes) -> Iterator[PublishedPrefix]:
@@ -266,7 +289,7 @@ GENERIC_READERS: Mapping[str, _GenericReader] = {"cidr-list": cidr_list, "geofee
 
 
 def read_published(
-    reader: str, data: bytes, *, provider: str | None = None, kind: Kind = Kind.HOSTING
+    reader: str, data: bytes, *, provider: str | None = None, kind: Kind | None = None
 ) -> list[PublishedPrefix]:
     """Read `data` with the reader of that name.
 
@@ -278,8 +301,8 @@ def read_published(
         The file as served: plain, or compressed with gzip, bzip2 or xz.
     provider : str, optional
         Whose prefixes they are; for the generic readers only, which need it.
-    kind : Kind
-        What the prefixes carry; for the generic readers only.
+    kind : Kind, optional
+        What the prefixes carry; for the generic readers only, which take hosting where it is left out.
 
     Raises
     ------
@@ -299,12 +322,14 @@ def read_published(
         raise MalformedSource(reader, "no reader is called that")
     if reader in GENERIC_READERS and not provider:
         raise UsageProblem(f"the reader {reader!r} reads any provider's file, so it has to be told which")
-    if reader not in GENERIC_READERS and (provider is not None or kind is not Kind.HOSTING):
+    if reader not in GENERIC_READERS and (provider is not None or kind is not None):
         raise UsageProblem(f"the reader {reader!r} knows provider and kind itself; leave them out")
     content = decompressed(reader, data, limit=MAX_PUBLISHED)
     try:
         prefixes = list(
-            GENERIC_READERS[reader](provider, content, kind=kind) if provider else READERS[reader](content)
+            GENERIC_READERS[reader](provider, content, kind=Kind.HOSTING if kind is None else kind)
+            if provider
+            else READERS[reader](content)
         )
     except (LookupError, TypeError, ValueError, csv.Error) as error:
         raise MalformedSource(reader, f"{type(error).__name__}: {error}") from error

@@ -94,4 +94,7 @@ def main() -> NoReturn:
         if error.hint:
             typer.echo(f"  hint: {printable(error.hint)}", err=True)
         sys.exit(EXIT_USAGE if isinstance(error, UsageProblem) else EXIT_FAILED)
+    except OSError as error:  # what adapters do not explain: a full disk behind standard output
+        typer.echo(f"concentra: {printable(error.strerror or str(error))}", err=True)
+        sys.exit(EXIT_FAILED)
     sys.exit(0)

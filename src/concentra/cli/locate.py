@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from concentra.cli.options import ChosenMaps, Column, Online
+from concentra.cli.options import ChosenMaps, Online
 
 if TYPE_CHECKING:
     from concentra.workflows.locate import Located
@@ -53,7 +53,10 @@ def locate(
     form: Annotated[
         Format, typer.Option("--format", metavar="FORM", help="table, csv, json or ndjson.")
     ] = Format.TABLE,
-    column: Column = None,
+    column: Annotated[
+        Optional[str],
+        typer.Option(help="CSV column of the addresses, by name or number.", show_default=False),
+    ] = None,
     maps: ChosenMaps = None,
     online: Online = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -67,7 +70,7 @@ def locate(
     from concentra.adapters.clock import now
     from concentra.adapters.map_files import open_tables
     from concentra.attribution.explain import Explainer
-    from concentra.cli.terminal import output_width, progress_on_stderr
+    from concentra.cli.terminal import output_is_terminal, output_width, progress_on_stderr
     from concentra.collect.errors import NoColumns
     from concentra.report import located as report
     from concentra.workflows.locate import asked_online, locate_queries, names_file
@@ -76,14 +79,17 @@ def locate(
     directory = chosen_maps(maps)
     tables = open_tables(directory)
     explainer = Explainer(tables)
+    from_file = names_file(queries)
+    if column is not None and not from_file:
+        raise NoColumns(queries[0])
+    # Rows on a terminal show by themselves how far it is, and a bar would stand between them.
+    quiet = quiet or output_is_terminal() or not (from_file or online)
     with progress_on_stderr(queries[0], quiet=quiet) as progress:
         rows: Iterator[Located]
-        if names_file(queries):
+        if from_file:
             from concentra.workflows.locate_file import locate_file
 
             rows = locate_file(queries[0], explainer, column=column, progress=progress.read)
-        elif column is not None:
-            raise NoColumns(queries[0])
         else:
             rows = iter(locate_queries(queries, explainer))
         if online:
@@ -92,7 +98,7 @@ def locate(
             rows = asked_online(rows, explainer, asking(directory, progress), batch=ASKED_AT_A_TIME)
         match form:
             case Format.TABLE:
-                pieces = report.as_text(rows, width=output_width())
+                pieces = report.as_text(rows, tables.as_of, width=output_width())
             case Format.CSV:
                 pieces = report.as_csv(rows)
             case Format.JSON:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +18,10 @@ if TYPE_CHECKING:
 
 
 def asking(maps: Path, progress: Progress) -> Asking:
-    """Return what asks the registries, shows how far it is, and says on standard error what it found.
-
-    Raises
-    ------
-    NoNameServer
-        If the system names no resolver.
-    """
+    """Return what asks the registries, shows how far it is, and says on standard error what it found."""
     from concentra.workflows import online
 
-    lookup = online.usual_lookup()
+    lookup = cache(online.usual_lookup)  # made when there is something to ask
     interrupted = False
 
     def show(state: LookupProgress) -> None:
@@ -37,7 +32,7 @@ def asking(maps: Path, progress: Progress) -> Asking:
         nonlocal interrupted
         if interrupted:  # of a file there are further rows, which nobody is to be asked about either
             return {}
-        answers = online.ask_online(addresses, lookup, maps, progress=show)
+        answers = online.ask_online(addresses, lookup(), maps, progress=show)
         interrupted = answers.interrupted
         for line in online.summary(answers, len(addresses)):
             typer.echo(printable(line), err=True)

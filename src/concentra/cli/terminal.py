@@ -20,12 +20,12 @@ def output_width() -> int:
     """Return the columns that standard output has."""
     if os.environ.get("COLUMNS", "").isdecimal():
         return max(MIN_WIDTH, int(os.environ["COLUMNS"]))
-    return max(MIN_WIDTH, shutil.get_terminal_size().columns) if _is_terminal() else PIPE_WIDTH
+    return max(MIN_WIDTH, shutil.get_terminal_size().columns) if output_is_terminal() else PIPE_WIDTH
 
 
 def output_colour() -> bool:
     """Tell whether standard output takes terminal attributes (https://no-color.org)."""
-    return _is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return output_is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def printable(text: str) -> str:
@@ -33,7 +33,8 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "�" for character in text)
 
 
-def _is_terminal() -> bool:
+def output_is_terminal() -> bool:
+    """Tell whether standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()  # None: a parent closed it
 
 
@@ -65,9 +66,9 @@ def progress_on_stderr(subject: str, *, quiet: bool) -> Iterator[Progress]:
         rich_progress.DownloadColumn(),
         rich_progress.TimeElapsedColumn(),
     )
-    # Where rich takes over standard output, it writes it to its own console: not where that is a file.
+    # Not redirect_stdout: rich would wrap what is written there at the width of the terminal.
     display = rich_progress.Progress(
-        *columns, console=Console(stderr=True), transient=True, redirect_stdout=_is_terminal()
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
     )
     with display as bar:
         task = bar.add_task("reading", total=total)

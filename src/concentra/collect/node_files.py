@@ -7,7 +7,6 @@ reason for being left out.
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter, deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,14 +15,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from concentra.collect.address_forms import (
+    A_PREFIX,
+    EMPTY_RECORD,
+    NO_ADDRESS,
+    IPAddress,
+    bare_address,
+    is_prefix,
+    unmapped,
+)
 from concentra.collect.address_text import parse_ipv4, parse_ipv6
 from concentra.collect.node_forms import (
     MAX_ROW_BYTES,
     CsvCells,
     Form,
-    IPAddress,
     NodesJson,
-    bare_address,
     detect,
     nodes_json,
     whole_lines,
@@ -63,9 +69,9 @@ class Sightings:
 
     def add(self, addresses: Iterable[IPAddress]) -> None:
         """Keep addresses that were read one by one."""
-        unmapped = [_unmapped(address) for address in addresses]
-        v4 = [int(address) for address in unmapped if address.version == 4]
-        v6 = [address.packed for address in unmapped if address.version == 6]
+        plain = [unmapped(address) for address in addresses]
+        v4 = [int(address) for address in plain if address.version == 4]
+        v6 = [address.packed for address in plain if address.version == 6]
         if v4:
             self.v4.append(np.array(v4, np.uint32))
         if v6:
@@ -116,9 +122,9 @@ def read_row(text: str, sightings: Sightings) -> None:
         if text.startswith("enr:"):
             record = enr.from_text(text)
             named = (record.ip, record.ip6)
-            addresses = tuple(dict.fromkeys(_unmapped(address) for address in named if address is not None))
+            addresses = tuple(dict.fromkeys(unmapped(address) for address in named if address is not None))
             if not addresses:
-                sightings.dropped["ENR without an address"] += 1
+                sightings.dropped[EMPTY_RECORD] += 1
                 return
             sightings.nodes.append(NodeSighting(record.node_id, record.seq, addresses))
             sightings.add(addresses)
@@ -128,7 +134,7 @@ def read_row(text: str, sightings: Sightings) -> None:
         return
     address = bare_address(text)
     if address is None:
-        sightings.dropped["a prefix, not an address" if _is_prefix(text) else "not an address"] += 1
+        sightings.dropped[A_PREFIX if is_prefix(text) else NO_ADDRESS] += 1
         return
     sightings.add((address,))
 
@@ -195,12 +201,6 @@ def _keep_rows(rows: _Rows, sightings: Sightings, *, of_csv: bool = False) -> No
             read_row(text.strip(" \t\"'"), sightings)
 
 
-def _unmapped(address: IPAddress) -> IPAddress:
-    """Return the IPv4 address that an IPv6 address maps, else the address itself."""
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return address if mapped is None else mapped
-
-
 def _read_csv(cells: CsvCells) -> Sightings:
     sightings = Sightings(format=f"CSV, column {cells.column}")
     for buffer, bounds in cells:
@@ -230,11 +230,3 @@ def _read_nodes_json(document: NodesJson) -> Sightings:
         else:
             read_row(record, sightings)
     return sightings
-
-
-def _is_prefix(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return "/" in text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ from enum import Enum, auto
 import numpy as np
 from numpy.typing import NDArray
 
+from concentra.collect.address_forms import bare_address
 from concentra.collect.errors import NoAddressColumn, NoColumns
 from concentra.collect.streams import Readable, Rejoined
 from concentra.errors import UnreadableFile
@@ -59,8 +59,6 @@ FOREIGN: Mapping[bytes, str] = {
 """First bytes of files that people have nodes in and that are not read, with their names."""
 
 _LINE_END = re.compile(rb"[\r\n]")
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Form(Enum):
@@ -354,21 +352,3 @@ def is_address(text: str) -> bool:
     """Tell whether a cell holds an address, an enode URL or an ENR."""
     text = text.strip("\" '")
     return text.startswith(("enode:", "enr:")) or bare_address(text) is not None
-
-
-def bare_address(text: str) -> IPAddress | None:
-    """Return the address in ``192.0.2.1``, ``192.0.2.1:30303``, ``2001:db8::1``, ``[2001:db8::1]:30303``."""
-    host = text
-    if text.startswith("["):
-        host, closed, port = text[1:].partition("]")
-        if not closed or (port and not (port[0] == ":" and port[1:].isdecimal())):
-            return None
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-        if not port.isdecimal():
-            return None
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return None
-    return address

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 
 from concentra.collect.node_forms import (
     MAX_ROW_BYTES,
     CsvCells,
     Form,
-    IPAddress,
     NodeFile,
-    bare_address,
     detect,
     nodes_json,
     whole_lines,
 )
 from concentra.collect.streams import Readable
-from concentra.wire import enode, enr
-from concentra.wire.errors import WireError
-
-NO_ADDRESS = "not an address"
 
 
 def row_texts(stream: Readable, name: str, *, column: str | None = None) -> Iterator[list[str]]:
@@ -39,28 +33,6 @@ def row_texts(stream: Readable, name: str, *, column: str | None = None) -> Iter
             yield from _csv_texts(file)
         case Form.NODES_JSON:
             yield [record or "" for record in nodes_json(file).records]
-
-
-def addresses_in(text: str) -> Sequence[IPAddress] | str:
-    """Return the addresses in one row, or why there is none.
-
-    Examples
-    --------
-    >>> addresses_in("[2001:db8::1]:30303"), addresses_in("nodes")
-    ((IPv6Address('2001:db8::1'),), 'not an address')
-    """
-    try:
-        if text.startswith("enode:"):
-            return (enode.from_url(text).address,)
-        if text.startswith("enr:"):
-            record = enr.from_text(text)
-            ip6 = record.ip6 and (record.ip6.ipv4_mapped or record.ip6)
-            named = dict.fromkeys(address for address in (record.ip, ip6) if address is not None)
-            return tuple(named) or "ENR without an address"
-    except WireError as error:
-        return str(error)
-    address = bare_address(text)
-    return NO_ADDRESS if address is None else (address,)
 
 
 def _csv_texts(file: NodeFile) -> Iterator[list[str]]:

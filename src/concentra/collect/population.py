@@ -10,9 +10,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from concentra.collect.address_forms import IPAddress
 from concentra.collect.errors import NothingToCount
 from concentra.collect.node_files import NodeSighting, Sightings
-from concentra.collect.node_forms import IPAddress
 from concentra.collect.special_addresses import special_v4, special_v6
 from concentra.model.axes import Unit
 from concentra.model.population import IPV6_BYTES, FunnelStep, Population, WeightedAddresses

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
-from threading import RLock
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from concentra.attribution.counts import EvidenceCounts, Units, count_v4, count_v6, divided_24s, merged
+from concentra.attribution.counts import EvidenceCounts, count_v4, count_v6, divided_24s, merged
 from concentra.attribution.disjoint import joined
 from concentra.attribution.maps import Maps
 from concentra.collect.address_columns import ParsedColumn, parse_column
+from concentra.collect.address_forms import IPAddress
 from concentra.collect.node_files import Sightings, read_row
-from concentra.collect.node_forms import MAX_ROW_BYTES, IPAddress
+from concentra.collect.node_forms import MAX_ROW_BYTES
 from concentra.collect.special_addresses import special_v4, special_v6
 from concentra.errors import ConcentraError
 from concentra.model.special_addresses import REASONS, special_reason
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Ints = NDArray[np.int64]
+_Found = tuple[EvidenceCounts, Mapping[str, int]]
+"""Counts of public addresses, and units of the others by reason."""
 
 NOT_AN_ADDRESS = "not an address"
 EMPTY = "empty cell"
@@ -41,8 +45,10 @@ _SCANNED = 1 << 20
 """/24s looked through at a time when rows are added up."""
 _MOST = 2**32 - 1
 """Units that the table of /24s holds: it is half as large as one of 64 bits would be."""
-_PENDING = 1 << 20
-"""Pairs of evidence and block that are kept before they are merged."""
+_PENDING = 1 << 22
+"""Pairs of block and evidence that are kept before they are merged: 59 MB."""
+_WAITING = 1 << 18
+"""Addresses that wait to be looked up one by one: few at a time would cost twice as much each."""
 
 
 MAX_UNITS = 2**56
@@ -114,7 +120,9 @@ class RowTally:
         self._special: Counter[str] = Counter()
         self._counted: list[EvidenceCounts] = []
         self._pending = 0
-        self._lock = RLock()
+        self._singles: list[tuple[NDArray[np.uint32], Ints]] = []
+        self._waiting = 0
+        self._lock = Lock()
 
     def add(self, column: pa.Array, weight: Ints | None = None) -> None:
         """Count the rows of one batch.
@@ -151,8 +159,10 @@ class RowTally:
 
     def finish(self) -> RowCounts:
         """Return the counts of all rows that were added. The tally is used up by that."""
-        self._settle_24s()
-        del self._by_24
+        with self._lock:
+            self._settle_24s()
+            del self._by_24
+            self._settle_singles()
         return RowCounts(
             rows=self._rows,
             units=self._units,
@@ -161,72 +171,67 @@ class RowTally:
             evidence=merged(self._counted),
         )
 
-    def _settle_24s(self) -> None:
-        """Look up the /24s that were added up so far."""
-        self._counted += count_v4(*self._seen_24s(), self._maps)
-
-    def _seen_24s(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-        """Return the first addresses of the undivided public /24s with units, and these units.
-
-        No special block is longer than a /24, so the first address speaks for the others. Units are moved
-        to the front of the table that they are in, since a copy of it would be the largest thing in memory.
-        """
-        self._by_24[np.flatnonzero(self._divided)] = 0
-        addresses = np.empty(np.count_nonzero(self._by_24), np.uint32)
-        count = 0
-        for first in range(0, len(self._by_24), _SCANNED):
-            part = self._by_24[first : first + _SCANNED]
-            seen = np.flatnonzero(part)
-            address, units = (seen + first).astype(np.uint32) << np.uint32(8), part[seen]
-            public = self._drop_special(special_v4(address), units)
-            end = count + len(public)
-            addresses[count:end], self._by_24[count:end] = address[public], units[public]
-            count = end
-        return addresses[:count], self._by_24[:count]
-
     def _add_v4(self, addresses: NDArray[np.uint32], units: Ints) -> None:
         total = int(units.sum())
-        if total > _MOST:
-            self._add_public_v4(addresses, units)
-            return
         number = (addresses >> np.uint32(8)).astype(np.intp)
         single = np.flatnonzero(self._divided.take(number, mode="wrap"))  # a third of what "raise" costs
         with self._lock:
+            if total > _MOST:
+                self._wait(addresses, units)
+                return
             if self._in_24s + total > _MOST:
                 self._settle_24s()
                 self._by_24[:] = 0
                 self._in_24s = 0
             self._in_24s += total
             np.add.at(self._by_24, number, units.astype(np.uint32))
-        if len(single):
-            self._add_public_v4(addresses[single], units[single])
+            self._wait(addresses[single], units[single])
 
-    def _add_public_v4(self, addresses: NDArray[np.uint32], units: Ints) -> None:
-        """Count addresses one by one, those that are public."""
-        public = self._drop_special(special_v4(addresses), units)
-        self._keep(*count_v4(addresses[public], units[public], self._maps))
+    def _wait(self, addresses: NDArray[np.uint32], units: Ints) -> None:
+        """Keep addresses that are looked up one by one until they are worth the while."""
+        self._singles.append((addresses, units))
+        self._waiting += len(addresses)
+        if self._waiting > _WAITING:
+            self._settle_singles()
+
+    def _settle_singles(self) -> None:
+        """Look up the addresses that wait."""
+        if self._waiting:
+            addresses, units = (np.concatenate(column) for column in zip(*self._singles, strict=True))
+            self._singles, self._waiting = [], 0
+            self._keep(*self._counted_v4(addresses, units))
+
+    def _settle_24s(self) -> None:
+        """Look up the undivided /24s by their first address: no special block is longer than a /24."""
+        self._by_24[np.flatnonzero(self._divided)] = 0
+        with ThreadPoolExecutor(2) as pool:
+            for found in pool.map(self._counted_24s, range(0, len(self._by_24), _SCANNED)):
+                self._keep(*found)
+
+    def _counted_24s(self, first: int) -> _Found:
+        """Return the counts of the `_SCANNED` /24s from `first` on."""
+        part = self._by_24[first : first + _SCANNED]
+        seen = np.flatnonzero(part)
+        return self._counted_v4((seen + first).astype(np.uint32) << np.uint32(8), part[seen].astype(np.int64))
+
+    def _counted_v4(self, addresses: NDArray[np.uint32], units: Ints) -> _Found:
+        units, special = _of_public(units, special_v4(addresses))
+        return count_v4(addresses, units, self._maps), special
 
     def _add_v6(self, high: NDArray[np.uint64], low: NDArray[np.uint64], units: Ints) -> None:
-        public = self._drop_special(special_v6(joined(high, low)), units)
-        self._keep(count_v6(high[public], low[public], units[public], self._maps))
-
-    def _keep(self, *counts: EvidenceCounts) -> None:
+        units, special = _of_public(units, special_v6(joined(high, low)))
+        counts = count_v6(high, low, units, self._maps)
         with self._lock:
-            self._counted += counts
-            self._pending += sum(len(part.units) for part in counts)
-            if self._pending > _PENDING:
-                self._counted = [merged(self._counted)]
-                self._pending = 0
+            self._keep(counts, special)
 
-    def _drop_special(self, reason: Ints, units: Units) -> Ints:
-        """Count units that nobody can reach by reason; return the positions of the others."""
-        special = np.flatnonzero(reason)
-        if len(special):
-            counts = np.zeros(len(REASONS) + 1, np.int64)
-            np.add.at(counts, reason[special], units[special].astype(np.int64))
-            with self._lock:
-                self._special.update(dict(zip(REASONS, counts[1:].tolist(), strict=True)))
-        return np.flatnonzero(reason == 0)
+    def _keep(self, counts: EvidenceCounts, special: Mapping[str, int]) -> None:
+        """Keep counts, and merge them before they get many."""
+        self._special.update(special)
+        self._counted.append(counts)
+        self._pending += len(counts.units)
+        if self._pending > _PENDING:
+            self._counted = [merged(self._counted)]
+            self._pending = 0
 
     def _add_others(self, column: pa.Array, rows: Ints, units: Ints) -> None:
         """Count rows that are no plain address: enode URLs, ENRs, and what is dropped."""
@@ -249,6 +254,18 @@ class RowTally:
                 np.array([number & (1 << 64) - 1 for number, _ in v6], np.uint64),
                 np.array([share for _, share in v6], np.int64),
             )
+
+
+def _of_public(units: Ints, reason: Ints) -> tuple[Ints, Mapping[str, int]]:
+    """Return the units with none for addresses that nobody can reach, and how many those had by reason."""
+    special = np.flatnonzero(reason)
+    if not len(special):
+        return units, {}
+    counts = np.zeros(len(REASONS) + 1, np.int64)
+    np.add.at(counts, reason[special], units[special])
+    public = units.copy()
+    public[special] = 0
+    return public, dict(zip(REASONS, counts[1:].tolist(), strict=True))
 
 
 def _of_version(units: Ints, parsed: ParsedColumn, version: int) -> Ints:

@@ -35,6 +35,9 @@ class Axis(StrEnum):
     """Hosting, edge, access, business or education."""
 
 
+NOT_COUNTRIES = frozenset({"", "EU", "AP", "XX", "ZZ"})
+"""Codes that name no country: EU and AP stand for a region of the registry's, ZZ for none in a geofeed."""
+
 DEFAULT_AXES = (Axis.PROVIDER, Axis.ASN, Axis.REGION, Axis.COUNTRY, Axis.KIND)
 
 

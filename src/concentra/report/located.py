@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Protocol
 
 from concentra import __version__
-from concentra.attribution.explain import PARTS, PREFIXES, Explanation, IPAddress, Part, Told
+from concentra.attribution.explain import (
+    BEHIND_EDGE,
+    PARTS,
+    PREFIXES,
+    SEVERAL_ORIGINS,
+    Explanation,
+    IPAddress,
+    Part,
+    Told,
+)
 from concentra.attribution.map_tables import MapSource
 from concentra.report.plain import clean, spreadsheet_safe
 
@@ -22,6 +32,9 @@ TITLES: Mapping[str, str] = {name: name for name in PARTS} | {
 }
 COLUMNS = ("prefix", "origins", "provider", "region", "country", "kind")
 """The parts that a table of several addresses shows."""
+SHORT: Mapping[str, str] = {BEHIND_EDGE: "edge: no region", SEVERAL_ORIGINS: "several origins"}
+"""Notes as a table has them."""
+HOW_TO_SEE_ALL = "one address alone, or --format csv, shows basis, source and date of every part"
 TABLE_ROWS = 500
 """Rows that set the widths of a table; what follows is fitted to them."""
 GAP = "  "
@@ -114,6 +127,7 @@ class _Documents:
         if made is None:
             made = self._made[told] = {
                 **{name: _part_document(part) for name, part in told.parts.items()},
+                "origins": _origins_document(told.parts["origins"]),
                 "conflicts": [clean(text, limit=_MAX_QUERY) for text in told.conflicts],
                 "notes": list(told.notes),
             }
@@ -133,6 +147,14 @@ def _part_document(part: Part) -> Mapping[str, str | None] | None:
         "source": clean(part.source, limit=_MAX_QUERY),
         "as_of": clean(part.as_of, limit=_MAX_QUERY) or None,
     }
+
+
+def _origins_document(part: Part) -> Mapping[str, Any] | None:
+    """Return the set of origin ASes as numbers."""
+    told = _part_document(part)
+    if told is None or part.value is None:
+        return None
+    return {**told, "value": [int(origin.removeprefix("AS")) for origin in part.value.split("+")]}
 
 
 def as_csv(rows: Iterable[Located]) -> Iterator[str]:
@@ -174,7 +196,7 @@ def _line(cells: Sequence[str]) -> str:
     return line.getvalue()
 
 
-def as_text(rows: Iterable[Located], *, width: int) -> Iterator[str]:
+def as_text(rows: Iterable[Located], as_of: str, *, width: int) -> Iterator[str]:
     """Yield one address with all its evidence, or several as a table."""
     rows = iter(rows)
     first = list(islice(rows, 2))
@@ -182,6 +204,7 @@ def as_text(rows: Iterable[Located], *, width: int) -> Iterator[str]:
         yield from _in_full(first[0], width)
     elif first:
         yield from _table(chain(first, rows), width)
+        yield fill(f"maps of {as_of}; {HOW_TO_SEE_ALL}", width) + "\n"
 
 
 def _in_full(row: Located, width: int) -> Iterator[str]:
@@ -215,11 +238,10 @@ def _table(rows: Iterator[Located], width: int) -> Iterator[str]:
         widest = max(range(1, len(widths)), key=widths.__getitem__)
         widths[widest] -= 1
     for cells in chain([head], measured, map(_cells, rows)):
-        fitted = (
-            cell if len(cell) <= size else cell[: size - 1] + "…"
-            for cell, size in zip(cells, widths, strict=True)
-        )
-        yield GAP.join(f"{cell:<{size}}" for cell, size in zip(fitted, widths, strict=True)).rstrip() + "\n"
+        address, *others = zip(cells, widths, strict=True)  # of an address nothing is cut
+        fitted = (cell if len(cell) <= size else cell[: size - 1] + "…" for cell, size in others)
+        padded = (f"{cell:<{size}}" for cell, size in zip(fitted, widths[1:], strict=True))
+        yield GAP.join([f"{address[0]:<{address[1]}}", *padded]).rstrip() + "\n"
 
 
 def _cells(row: Located) -> tuple[str, ...]:
@@ -228,5 +250,7 @@ def _cells(row: Located) -> tuple[str, ...]:
         return (shown, *[UNKNOWN] * len(COLUMNS), f"refused: {clean(row.refused or '', limit=_MAX_QUERY)}")
     told = row.known.told
     values = (clean(told.parts[name].value or UNKNOWN) for name in COLUMNS[1:])
-    notes = [*("conflict" for _ in told.conflicts[:1]), *told.notes]
+    rivals = dict.fromkeys(text.partition(":")[0] for text in told.conflicts)
+    notes = [f"conflict: {', '.join(rivals)}"] if rivals else []
+    notes += [SHORT.get(note, note) for note in told.notes]
     return (str(row.address), row.known.prefixes[0] or UNKNOWN, *values, "; ".join(notes))

@@ -71,7 +71,8 @@ def attribute(addresses: object, *, maps: str | Path | None = None) -> pd.DataFr
     """
     import pandas as pd
 
-    loaded, columns = _opened(str(chosen_maps(None if maps is None else str(maps))))
+    directory = chosen_maps(None if maps is None else str(maps))
+    loaded, columns = _opened(directory, map_files.stamp(directory))
     parsed = parse_column(addresses)
     evidence = np.full(len(parsed.version), UNKNOWN, np.int64)
     lengths = {name: np.full(len(evidence), NO_LENGTH, np.uint8) for name in ("origin", "listed")}
@@ -177,8 +178,8 @@ def _categories(columns: EvidenceColumns, name: str) -> pd.CategoricalDtype:
 
 
 @lru_cache(maxsize=4)
-def _opened(directory: str) -> tuple[Maps, EvidenceColumns]:
-    maps = map_files.load(Path(directory))
+def _opened(directory: Path, _stamp: object) -> tuple[Maps, EvidenceColumns]:
+    maps = map_files.load(directory)
     return maps, EvidenceColumns(maps)
 
 

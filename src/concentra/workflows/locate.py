@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from concentra.adapters.host_addresses import addresses_of
+from concentra.adapters.host_addresses import HostNotFound, addresses_of
 from concentra.attribution.explain import Explainer, Explanation, IPAddress, OnlineEvidence
+from concentra.collect.address_forms import NO_ADDRESS, addresses_in, unmapped
+from concentra.errors import UsageProblem
 from concentra.model.special_addresses import special_reason
-from concentra.wire.errors import WireError
 
 Asking = Callable[[Sequence[IPAddress]], Mapping[IPAddress, OnlineEvidence]]
 """Asks online about addresses that no map covers, and returns what is known of those that are known."""
@@ -36,29 +36,52 @@ class Located(NamedTuple):
         return bool(parts["origins"].value or parts["listed"].value)
 
 
+class NotTogether(UsageProblem):
+    """A file, or standard input, stands among other queries."""
+
+    def __init__(self, query: str) -> None:
+        super().__init__(f"{query} is a file, and stands among other queries")
+        self.query = query
+        self.hint = "a file is located alone; addresses and hosts may be several"
+
+
 def locate(query: str, address: IPAddress, explainer: Explainer) -> Located:
-    """Return what the maps know of one address; IPv6 addresses that map IPv4 are read as those."""
-    address = _plain(address)
+    """Return what the maps know of one address."""
     reason = special_reason(address)
     return Located(query, address, None if reason else explainer.explain(address), reason)
 
 
-def locate_queries(queries: Iterable[str], explainer: Explainer) -> list[Located]:
+def locate_queries(queries: Sequence[str], explainer: Explainer) -> list[Located]:
     """Return what the maps know of each of `queries`, in their order; a host gives one for each address.
 
     Raises
     ------
     HostNotFound
-        If a query is neither an address nor a host that resolves.
+        If the only query is neither an address nor a host that resolves; among several it is refused.
+    NotTogether
+        If one of several is a file.
     """
     rows = []
     for query in queries:
-        try:
-            addresses = dict.fromkeys(map(_plain, _addresses(query)))
-            rows += [locate(query, address, explainer) for address in addresses]
-        except WireError as error:
-            rows.append(Located(query, None, None, str(error)))
+        found = addresses_in(query)
+        if found == NO_ADDRESS:
+            if is_file(query):
+                raise NotTogether(query)
+            found = _addresses_of_host(query, alone=len(queries) == 1)
+        if isinstance(found, str):
+            rows.append(Located(query, None, None, found))
+        else:
+            rows += [locate(query, address, explainer) for address in found]
     return rows
+
+
+def _addresses_of_host(query: str, *, alone: bool) -> Sequence[IPAddress] | str:
+    try:
+        return tuple(dict.fromkeys(map(unmapped, addresses_of(query))))
+    except HostNotFound as error:
+        if alone:
+            raise
+        return error.reason
 
 
 def asked_online(
@@ -78,39 +101,11 @@ def asked_online(
 
 
 def names_file(queries: Sequence[str]) -> bool:
-    """Tell whether the only query is a file, or standard input."""
-    if len(queries) != 1:
-        return False
-    path = queries[0]
-    # A pipe with a name is a file too. Not pathlib, which is slow.
-    return path == "-" or (os.path.exists(path) and not os.path.isdir(path))  # noqa: PTH110, PTH112
+    """Tell whether the only query is a file, or standard input; ``./8.8.8.8`` is a file, ``8.8.8.8`` none."""
+    return len(queries) == 1 and addresses_in(queries[0]) == NO_ADDRESS and is_file(queries[0])
 
 
-def _plain(address: IPAddress) -> IPAddress:
-    """Return the IPv4 address that an IPv6 address maps, else the address itself, without its zone.
-
-    A zone (``fe80::1%eth0``) means something on one machine only, and may be any text.
-    """
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    return address.ipv4_mapped or ipaddress.IPv6Address(int(address))
-
-
-def _addresses(query: str) -> Sequence[IPAddress]:
-    try:
-        return [ipaddress.ip_address(query.strip("[]"))]
-    except ValueError:
-        pass
-    if query.startswith("enode:"):
-        from concentra.wire import enode
-
-        return [enode.from_url(query).address]
-    if query.startswith("enr:"):
-        from concentra.wire import enr
-
-        record = enr.from_text(query)
-        named = [address for address in (record.ip, record.ip6) if address is not None]
-        if not named:
-            raise WireError("the ENR holds no address")
-        return named
-    return addresses_of(query)
+def is_file(query: str) -> bool:
+    """Tell whether `query` is a file, or standard input; a pipe with a name is one too."""
+    # Not pathlib, which raises where a query is too long.
+    return query == "-" or (os.path.exists(query) and not os.path.isdir(query))  # noqa: PTH110, PTH112

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 from concentra.adapters.node_streams import open_node_file
 from concentra.attribution.explain import Explainer
-from concentra.collect.node_rows import addresses_in, row_texts
+from concentra.collect.address_forms import addresses_in
+from concentra.collect.node_rows import row_texts
 from concentra.workflows.locate import Located, locate
 
 

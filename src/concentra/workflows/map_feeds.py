@@ -34,7 +34,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     licence: Text
     limits: tuple[Text, ...] = ()
     provider: Text | None = None
-    kind: Kind = Kind.HOSTING
+    kind: Kind | None = None
 
     def source(self, *, file: str, as_of: date, limits: tuple[str, ...] = ()) -> Input:
         """Return the source that this becomes, with further `limits`."""

@@ -113,7 +113,7 @@ def update_maps(
     DownloadFailed, FeedUnusable
         If a file cannot be fetched, or is not of its publisher's form.
     TooFar
-        If a figure is beyond its distance, or the new maps are of an earlier day.
+        If a figure is beyond its distance, or the new maps are of an earlier day or of one to come.
     """
     store = MapStore(default_root())
     with store.workspace() as work:
@@ -144,7 +144,7 @@ def update_maps(
         figures = _figures(before, work / "built", feeds, {file.name for file, _ in left_out})
         done = replace(done, as_of=made_of.as_of, figures=figures, warnings=_renamed(made_of))
         if not accept:
-            _hold_to(done, feeds.file)
+            _hold_to(done, today, feeds.file)
         if check_only:
             return replace(done, outcome=Outcome.CHECKED)
         # (4) Install, which is one replacement of one file.
@@ -253,9 +253,10 @@ def _renamed(made_of: MapInputs) -> tuple[str, ...]:
     return tuple(contradictions(made_of.providers, names))
 
 
-def _hold_to(done: MapUpdate, file: str) -> None:
+def _hold_to(done: MapUpdate, today: date, file: str) -> None:
     failed = [figure_text(figure) for figure in done.failed]
-    if done.before.as_of is not None and done.as_of < done.before.as_of:
-        failed.insert(0, f"as of: {done.before.as_of} before, {done.as_of} now, allowed no earlier day")
+    earliest = done.before.as_of or date.min
+    if not earliest <= done.as_of <= today:  # a day to come would bar every update until then
+        failed.insert(0, f"as of: {earliest} before, {done.as_of} now, allowed from {earliest} to {today}")
     if failed:
         raise TooFar(failed, len(done.figures) + 1, file)

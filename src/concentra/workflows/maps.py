@@ -53,8 +53,8 @@ class Input:
     limits: tuple[str, ...] = ()
     provider: str | None = None
     """Whose ranges a file of no particular provider lists."""
-    kind: Kind = Kind.HOSTING
-    """What those ranges carry."""
+    kind: Kind | None = None
+    """What those ranges carry; hosting if it is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,8 @@ class Intake:
         self._as_of: date | None = None
         """Of the first table that names an origin AS: the one that is followed."""
         self._published: list[tuple[str, list[PublishedPrefix]]] = []
-        self._as_names: Mapping[int, str] = {}
+        self._names: tuple[str, Mapping[int, str]] = "", {}
+        """The source of AS names, and what it calls them."""
         self._hosting: dict[int, tuple[str, ...]] = {}
 
     def take(self, source: Input, data: bytes) -> None:
@@ -137,13 +138,13 @@ class Intake:
         """
         if self._as_of is None:
             raise MalformedSource(SOURCES, "no source tells the origin AS of an address")
-        as_names = self._as_names or {
-            asn: name for _, table in reversed(self._origins) for asn, name in table.names.items()
-        }
+        naming = [self._names] if self._names[1] else [(name, table.names) for name, table in self._origins]
+        named = {asn: (text, name) for name, names in reversed(naming) for asn, text in names.items()}
         return MapInputs(
             origins=self._origins,
             published=self._published,
-            as_names=as_names,
+            as_names={asn: text for asn, (text, _) in named.items()},
+            name_sources={asn: name for asn, (_, name) in named.items()},
             hosting_lists=self._hosting,
             providers=decode_providers(by_hand[PROVIDERS]),
             region_countries=decode_regions(by_hand[REGIONS]),
@@ -165,8 +166,8 @@ class Intake:
                     self._as_of = table.as_of or source.as_of
                 return len(table.v4.first) + len(table.v6.first), table.as_of
             case "names":
-                self._as_names = as_lists.as_names_from_parquet(data)
-                return len(self._as_names), None
+                self._names = source.name, as_lists.as_names_from_parquet(data)
+                return len(self._names[1]), None
             case _:
                 asns = _HOSTING_READERS[source.reader](data)
                 for asn in asns:
@@ -231,7 +232,9 @@ def build_maps(
         progress(source.name)
         intake.take(source, read_input(inputs, source.file))
     made_of = intake.map_inputs(by_hand)
-    wrong = list(contradictions(made_of.providers, made_of.as_names))
+    # Other tables of names spell holders otherwise, and hold a few of them: they contradict nothing.
+    named = any(use == "names" for _, use in made_of.sources)
+    wrong = list(contradictions(made_of.providers, made_of.as_names)) if named else []
     if wrong:
         raise MalformedSource(PROVIDERS, f"{len(wrong)} contradictions, first {wrong[0]}")
     return write_maps(made_of, by_hand, out)

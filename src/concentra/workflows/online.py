@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,17 +95,22 @@ def usual_lookup() -> RegistryLookup:
 
 
 def _evidence(answer: RegistryAnswer, provider_of: Mapping[str, str]) -> OnlineEvidence:
-    country = answer.country or ""
-    holder = answer.organisation
-    asked_on = answer.asked_at.date().isoformat()
+    announced, registered = answer.announcement, answer.registration
+    parts = {CYMRU: announced} | ({registered.registry: registered} if registered else {})
+    holder = registered.organisation if registered else None
     return OnlineEvidence(
-        announcement=Announcement(CYMRU, answer.origins, country) if answer.origins else None,
-        announced_prefix=str(answer.bgp_prefix) if answer.bgp_prefix and answer.origins else None,
-        registered=Registration(answer.registry, holder, country, provider_of.get(holder or "")),
-        dates={CYMRU: asked_on, answer.registry: asked_on},
+        announcement=Announcement(CYMRU, announced.origins, announced.country or "") if announced else None,
+        announced_prefix=str(announced.prefix) if announced else None,
+        registered=Registration(
+            registered.registry, holder, registered.country or "", provider_of.get(holder or "")
+        )
+        if registered
+        else None,
+        dates={name: part.asked_at.date().isoformat() for name, part in parts.items() if part},
     )
 
 
+@cache
 def _holders(maps: Path) -> Mapping[str, str]:
     """Return registered holder → provider, where exactly one provider lists it."""
     table = decode_providers((maps / PROVIDERS).read_bytes())

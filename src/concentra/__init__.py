@@ -20,6 +20,10 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "attribute", "concentration"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
     """Return `attribute` or `concentration`; they import pandas, which the command line does without."""
     if name in {"attribute", "concentration"}:

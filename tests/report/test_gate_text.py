@@ -39,7 +39,14 @@ def test_the_verdict_is_what_it_was(golden: Callable[[str, str], None], example:
 
 def test_each_rule_has_a_line_with_its_figure_and_margin(example: Audit) -> None:
     lines = render_gate(gate(example, *RULES)).splitlines()
-    assert len(lines) == len(RULES) + 2
+    assert len(lines) == len(RULES) + 3
+    told = ", ".join(
+        f"{count:,} {reason}"
+        for step in example.funnel
+        if step.name in {"addresses", "routable"}
+        for reason, count in step.dropped.items()
+    )
+    assert re.split(r"  +", lines.pop(1)) == ["left out", told]
     for rule, line in zip(RULES, lines[1:-1], strict=True):
         assert str(rule) in line
     assert re.search(r"^kept .*45\.3–45\.8 %  margin \+4\.2 pp$", lines[1])
@@ -81,7 +88,7 @@ def test_hostile_text_is_neutralised_wherever_it_comes_from(example: Audit) -> N
     text = render_gate(gate(replace(example, title=evil), rule, policy=evil))
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
     assert text.count("evil[31m text") == 3
-    assert len(text.splitlines()) == 3
+    assert len(text.splitlines()) == 4
 
 
 @pytest.mark.parametrize(

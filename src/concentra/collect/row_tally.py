@@ -45,8 +45,8 @@ _SCANNED = 1 << 20
 """/24s looked through at a time when rows are added up."""
 _MOST = 2**32 - 1
 """Units that the table of /24s holds: it is half as large as one of 64 bits would be."""
-_PENDING = 1 << 22
-"""Pairs of block and evidence that are kept before they are merged: 59 MB."""
+_PENDING = 1 << 21
+"""Pairs of block and evidence that are kept before they are merged: 29 MB."""
 _WAITING = 1 << 18
 """Addresses that wait to be looked up one by one: few at a time would cost twice as much each."""
 
@@ -204,9 +204,11 @@ class RowTally:
     def _settle_24s(self) -> None:
         """Look up the undivided /24s by their first address: no special block is longer than a /24."""
         self._by_24[np.flatnonzero(self._divided)] = 0
+        firsts = range(0, len(self._by_24), _SCANNED)
         with ThreadPoolExecutor(2) as pool:
-            for found in pool.map(self._counted_24s, range(0, len(self._by_24), _SCANNED)):
-                self._keep(*found)
+            for some in zip(firsts[::2], firsts[1::2], strict=True):  # no more, so that few results wait
+                for found in pool.map(self._counted_24s, some):
+                    self._keep(*found)
 
     def _counted_24s(self, first: int) -> _Found:
         """Return the counts of the `_SCANNED` /24s from `first` on."""

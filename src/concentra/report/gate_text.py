@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concentra.gate.judge import Check, Gate, Outcome
 from concentra.gate.policy import FRACTIONS, Level, Metric
+from concentra.model.audit import Audit
 from concentra.report.figures import number_range, percent_range
 from concentra.report.plain import clean
 
@@ -17,10 +18,21 @@ def render_gate(gate: Gate) -> str:
     subject = (
         f"{clean(audit.title)} · {audit.unit_totals[audit.unit]:,} units ({audit.unit.value}) of {as_of}"
     )
-    lines = [f"{subject} · maps of {audit.maps_as_of} · policy: {clean(gate.policy)}"]
+    lines = [f"{subject} · maps of {audit.maps_as_of} · policy: {clean(gate.policy)}", *_left_out(audit)]
     width = max((len(_words(check)) for check in gate.checks), default=0)
     lines += [_line(check, width) for check in gate.checks]
     return "\n".join([*lines, _summary(gate)]) + "\n"
+
+
+def _left_out(audit: Audit) -> list[str]:
+    """Return what the source holds and the verdict does not speak of: rows without a public address."""
+    dropped = [
+        f"{count:,} {clean(reason)}"
+        for step in audit.funnel
+        if step.name in {"addresses", "routable"}
+        for reason, count in step.dropped.items()
+    ]
+    return [f"{'left out':19}  {', '.join(dropped)}"] if dropped else []
 
 
 def _line(check: Check, width: int) -> str:

@@ -93,6 +93,8 @@ ENTRY: dict[str, object] = {
 BAD_ENTRIES = {
     "refused-with-parts": {**ENTRY, "refused": "private"},
     "neither": {"query": "x", "address": None},
+    "refused-with-another-field": {"query": "x", "address": None, "refused": "private", "notes": []},
+    "refused-without-an-address": {"query": "x", "refused": "private"},
     "one-part-missing": {name: value for name, value in ENTRY.items() if name != "region"},
     "another-field": {**ENTRY, "city": None},
     "part-without-a-source": {**ENTRY, "region": {"value": "x", "basis": "registry"}},
@@ -132,4 +134,4 @@ def test_the_schema_of_located_addresses_refuses_what_is_not(entry: dict[str, ob
 def _of_entries() -> Draft202012Validator:
     """Return what checks one entry, which a line of NDJSON is."""
     schema = load_schema("locate")
-    return Draft202012Validator({"$ref": "#/$defs/located", "$defs": schema["$defs"]})
+    return Draft202012Validator({**schema["properties"]["addresses"]["items"], "$defs": schema["$defs"]})

@@ -199,12 +199,19 @@ def random_rows(rows: int) -> pa.Array:
 @pytest.mark.parametrize("size", [1, 7, 100, 1000])
 def test_batches_of_any_size_in_any_order_give_the_same(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_tally, "_PENDING", 3)
+    monkeypatch.setattr(row_tally, "_WAITING", 5)
     monkeypatch.setattr(row_tally, "_SCANNED", 1 << 13)
     rows = random_rows(1000)
     whole = listed(counted(rows))
     batches = [rows.slice(first, size) for first in range(0, len(rows), size)]
     assert listed(counted(*reversed(batches))) == whole
     assert listed(merged_rows([counted(batch) for batch in batches[:5]] + [counted(*batches[5:])])) == whole
+
+
+def test_weights_stay_the_caller_s() -> None:
+    weights = np.array([3, 4])
+    RowTally(MAPS).add(pa.array(["2001:4860::1", "2001:db8::1"]), weights)
+    assert weights.tolist() == [3, 4]
 
 
 def test_threads_share_a_tally() -> None:
@@ -232,10 +239,12 @@ def test_batches_that_together_are_heavy_are_exact() -> None:
 
 def test_what_is_looked_up_at_once_is_merged_before_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_tally, "_PENDING", 10)
+    monkeypatch.setattr(row_tally, "_WAITING", 10)
     tally = RowTally(MAPS)
     for _ in range(200):
         tally.add(pa.array(["8.8.8.8", "2001:4860::1"]))
     assert len(tally._counted) < 30
+    assert len(tally._singles) < 30
 
 
 def test_weights_that_add_up_to_too_much_are_refused() -> None:

@@ -5,14 +5,16 @@ The package mrtparse reads the same files, so that an error of the encoder is no
 
 import bz2
 import gzip
+import importlib
 import io
 import ipaddress
+import signal
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from itertools import accumulate
+from typing import Any
 
-import mrtparse
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -241,7 +243,17 @@ def test_records_are_read_across_the_pieces_that_a_dump_is_unpacked_in() -> None
     assert read(gzip.compress(data)) == expected
 
 
-def by_mrtparse(data: bytes) -> dict[str, set[int]]:
+@pytest.fixture(scope="module")
+def mrtparse() -> Iterator[Any]:
+    """Import the package, which lets a closed pipe or socket kill the process that imports it."""
+    before = signal.getsignal(signal.SIGPIPE)
+    package = importlib.import_module("mrtparse")
+    signal.signal(signal.SIGPIPE, before)
+    yield package
+    assert signal.getsignal(signal.SIGPIPE) == before
+
+
+def by_mrtparse(mrtparse: Any, data: bytes) -> dict[str, set[int]]:
     """Return the origins of each prefix that mrtparse reads, without any choice among them."""
     found: dict[str, set[int]] = {}
     for message in mrtparse.Reader(io.BytesIO(data)):
@@ -266,13 +278,15 @@ prefixes = st.sampled_from(
 
 @settings(max_examples=50)
 @given(st.dictionaries(prefixes, paths, min_size=1), st.booleans())
-def test_origins_agree_with_mrtparse(routes_by_prefix: dict[str, AsPath], extended: bool) -> None:
+def test_origins_agree_with_mrtparse(
+    mrtparse: Any, routes_by_prefix: dict[str, AsPath], extended: bool
+) -> None:
     records = [
         routes(prefix, [entry(peer, attributes(path, extended=extended)) for peer in range(3)])
         for prefix, path in routes_by_prefix.items()
     ]
     data = b"".join([peers(3), *records])
-    assert {prefix: set(origins) for prefix, origins in read(data)} == by_mrtparse(data)
+    assert {prefix: set(origins) for prefix, origins in read(data)} == by_mrtparse(mrtparse, data)
 
 
 ROUTE = SAMPLE[1]

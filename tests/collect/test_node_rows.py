@@ -269,3 +269,10 @@ def test_where_a_chunk_ends_does_not_change_the_rows(text: str, chunk: int) -> N
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(node_forms, "CHUNK_BYTES", chunk)
         assert rows(text) == whole
+
+
+def test_lines_that_a_quote_takes_in_are_told_and_not_lost() -> None:
+    rows = row_texts(io.BytesIO(b'ip,org\n192.0.2.1,"a\n192.0.2.2,b\n192.0.2.3,c\n'), "nodes")
+    assert next(rows) == ["192.0.2.1"]
+    with pytest.raises(UnreadableFile, match="2 lines stand inside a quoted cell"):
+        list(rows)

@@ -413,8 +413,6 @@ SAME: Mapping[str, Any] = {
     "series": pd.Series(COUNTS),
     "nullable": pd.Series(COUNTS, dtype="Int64"),
     "small": pd.Series(COUNTS, dtype="uint8"),
-    "null-name": pd.Series([*COUNTS.values(), 7], index=[*COUNTS, None]),
-    "nan-name": dict(zip([*COUNTS, float("nan")], [*COUNTS.values(), 7], strict=True)),
     "value-counts": VALUE_COUNTS.value_counts(),
     "numpy": {name: np.int32(units) for name, units in COUNTS.items()},
     "zero": {**COUNTS, "nobody": 0},
@@ -424,6 +422,25 @@ SAME: Mapping[str, Any] = {
 @pytest.mark.parametrize("counts", SAME.values(), ids=SAME)
 def test_counts_of_every_kind_are_the_same(counts: Any) -> None:
     pd.testing.assert_frame_equal(concentra.concentration(counts), concentra.concentration(COUNTS))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        pytest.param(pd.Series([*COUNTS.values(), 7], index=[*COUNTS, None]), id="series"),
+        pytest.param(dict(zip([*COUNTS, float("nan")], [*COUNTS.values(), 7], strict=True)), id="mapping"),
+    ],
+)
+def test_units_of_no_entity_are_unattributed(counts: Any) -> None:
+    pd.testing.assert_frame_equal(
+        concentra.concentration(counts, unattributed=2), concentra.concentration(COUNTS, unattributed=9)
+    )
+
+
+@pytest.mark.parametrize("counts", [[3, 1], 5, None, pd.DataFrame({"a": [1]})], ids=type)
+def test_counts_without_entities_are_a_mistake(counts: Any) -> None:
+    with pytest.raises(TypeError, match="mapping or a Series"):
+        concentra.concentration(counts)
 
 
 def test_counts_of_a_column_of_attributions(maps: Path) -> None:

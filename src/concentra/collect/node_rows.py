@@ -16,6 +16,7 @@ from concentra.collect.node_forms import (
     whole_lines,
 )
 from concentra.collect.streams import Readable
+from concentra.errors import UnreadableFile
 
 
 def row_texts(stream: Readable, name: str, *, column: str | None = None) -> Iterator[list[str]]:
@@ -36,10 +37,17 @@ def row_texts(stream: Readable, name: str, *, column: str | None = None) -> Iter
 
 
 def _csv_texts(file: NodeFile) -> Iterator[list[str]]:
-    """Yield the cells of the column; a row with another number of columns than the first is there whole."""
+    """Yield the cells of the column; a row with another number of columns than the first is there whole.
+
+    Raises
+    ------
+    UnreadableFile
+        At the end, if lines came out in no row: a quote that opens and does not close takes them in.
+    """
     ragged: deque[tuple[int, str]] = deque()
     row = 0
-    for buffer, bounds in CsvCells(file, refused=lambda number, text: ragged.append((number, text))):
+    cells = CsvCells(file, refused=lambda number, text: ragged.append((number, text)))
+    for buffer, bounds in cells:
         data, ends = buffer.tobytes(), bounds.tolist()
         texts = []
         for start, end in pairwise(ends):
@@ -50,6 +58,9 @@ def _csv_texts(file: NodeFile) -> Iterator[list[str]]:
             texts.append(_text(data[start:end]).strip("\"'"))
         yield texts
     yield [text[:MAX_ROW_BYTES] for _, text in ragged]
+    if cells.swallowed:
+        reason = f"{cells.swallowed:,} lines stand inside a quoted cell"
+        raise UnreadableFile(file.name, reason, "close the quote that opens there")
 
 
 def _text(row: bytes) -> str:

@@ -44,7 +44,7 @@ def attribute(addresses: object, *, maps: str | Path | None = None) -> pd.DataFr
     Returns
     -------
     pandas.DataFrame, n_rows long
-        In the order of the addresses, with the index of a pandas Series. Unknown is null everywhere.
+        In the order of the addresses, with the index of a pandas Series. Unknown is null, and ``none`` in bases.
 
         * ``prefix_length``: of the announced prefix, in bits;
         * ``origins``: its origin ASes (``AS64496``, ``AS64496+AS64497``); ``asn``: the number, of one origin;
@@ -118,9 +118,10 @@ def concentration(counts: Mapping[str, int] | pd.Series, *, unattributed: int = 
     Parameters
     ----------
     counts : mapping or pandas.Series of entity to units
-        Integers that are not negative, such as ``frame["provider"].value_counts()``; null is no entity.
+        Integers that are not negative, such as ``frame["provider"].value_counts(dropna=False)``; null is no
+        entity, and its units are unattributed.
     unattributed : int
-        Units whose entity is unknown; they widen the bounds and are never an entity.
+        Further units whose entity is unknown; they widen the bounds and are never an entity.
 
     Returns
     -------
@@ -131,6 +132,8 @@ def concentration(counts: Mapping[str, int] | pd.Series, *, unattributed: int = 
 
     Raises
     ------
+    TypeError
+        If `counts` is neither a mapping nor a Series.
     ValueError
         If a count is negative or no integer, an entity has two, or there is nothing to measure.
 
@@ -143,11 +146,14 @@ def concentration(counts: Mapping[str, int] | pd.Series, *, unattributed: int = 
     """
     import pandas as pd
 
+    if not isinstance(counts, Mapping | pd.Series):
+        raise TypeError(f"wanted a mapping or a Series of entity to units, found {type(counts).__name__}")
+    unknown = _integer(unattributed) + sum(_integer(units) for name, units in counts.items() if pd.isna(name))
     pairs = [(str(name), _integer(units)) for name, units in counts.items() if not pd.isna(name)]
     named = dict(pairs)
     if len(named) < len(pairs):
         raise ValueError(f"wanted each entity once, found {len(pairs)} counts of {len(named)} entities")
-    if _integer(unattributed) + sum(named.values()) == 0:
+    if unknown + sum(named.values()) == 0:
         raise ValueError("there is nothing to measure: all counts are 0")
     entities = tuple(
         Entity(id=name, name=name, units=units)
@@ -159,7 +165,7 @@ def concentration(counts: Mapping[str, int] | pd.Series, *, unattributed: int = 
             axis=Axis.PROVIDER,
             denominator=Denominator.ALL,
             entities=entities,
-            unattributed={"not stated": unattributed} if unattributed else {},
+            unattributed={"not stated": unknown} if unknown else {},
         ),
         every_metric=True,
     )

@@ -106,8 +106,8 @@ def audit(
         command_line,
         output_colour,
         output_width,
-        printable,
         progress_on_stderr,
+        write_export,
     )
     from concentra.workflows.audit import audit as run
     from concentra.workflows.map_choice import chosen_maps
@@ -138,13 +138,9 @@ def audit(
         )
     made_at, command = now(), command_line(sys.argv[1:])
     if csv is not None:
-        from concentra.adapters.output_files import write_all
         from concentra.report.audit_csv import audit_csv
 
-        files = audit_csv(result, made_at=made_at, command=command)
-        write_all(csv, files)
-        if not quiet:
-            typer.echo(f"wrote {len(files)} files to {printable(str(csv))}", err=True)
+        write_export(csv, audit_csv(result, made_at=made_at, command=command), quiet=quiet)
     if json:
         from concentra.report.audit_document import audit_document
         from concentra.report.json_text import json_text

@@ -190,7 +190,7 @@ def compare(
     import sys
 
     from concentra.adapters.clock import now
-    from concentra.cli.terminal import command_line, output_width, progress_on_stderr
+    from concentra.cli.terminal import command_line, output_width, progress_on_stderr, write_export
     from concentra.workflows.map_comparison import compare_maps, named_maps
     from concentra.workflows.subjects import load_population
 
@@ -200,13 +200,9 @@ def compare(
         result = compare_maps(*directories, population, axes=axis, progress=progress.stage)
     made_at, command = now(), command_line(sys.argv[1:])
     if csv is not None:
-        from concentra.adapters.output_files import write_all
         from concentra.report.map_document import comparison_csv
 
-        files = comparison_csv(result, made_at=made_at, command=command)
-        write_all(csv, files)
-        if not quiet:
-            typer.echo(f"wrote {len(files)} files to {printable(str(csv))}", err=True)
+        write_export(csv, comparison_csv(result, made_at=made_at, command=command), quiet=quiet)
     if json:
         from concentra.report.json_text import json_text
         from concentra.report.map_document import comparison_document

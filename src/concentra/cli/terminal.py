@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +76,17 @@ def progress_on_stderr(subject: str, *, quiet: bool) -> Iterator[Progress]:
             read=lambda count: bar.advance(task, count),
             stage=lambda name: bar.update(task, description=name, total=None),
         )
+
+
+def write_export(directory: Path, files: Mapping[str, bytes], *, quiet: bool) -> None:
+    """Write the files of an export, and say on standard error where they are."""
+    import typer
+
+    from concentra.adapters.output_files import write_all
+
+    write_all(directory, files)
+    if not quiet:
+        typer.echo(f"wrote {len(files)} files to {printable(str(directory))}", err=True)
 
 
 def command_line(arguments: list[str]) -> str:

@@ -44,7 +44,7 @@ def attribute(addresses: object, *, maps: str | Path | None = None) -> pd.DataFr
     Returns
     -------
     pandas.DataFrame, n_rows long
-        In the order of the addresses, with the index of a pandas Series. Unknown is null, and ``none`` in bases.
+        In the order of the addresses, with the index of a pandas Series. Unknown is null; of bases, ``none``.
 
         * ``prefix_length``: of the announced prefix, in bits;
         * ``origins``: its origin ASes (``AS64496``, ``AS64496+AS64497``); ``asn``: the number, of one origin;

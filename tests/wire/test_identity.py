@@ -5,6 +5,7 @@ import pytest
 
 from concentra.wire import identity
 from concentra.wire.errors import WireError
+from concentra.wire.keccak import keccak256
 
 EIP778 = json.loads((Path(__file__).parents[1] / "data" / "eip778_enr.json").read_text())
 SECRET = bytes.fromhex(EIP778["private_key"])
@@ -108,3 +109,61 @@ def test_signatures_whose_numbers_are_short_verify_too() -> None:
 def test_a_bad_private_key_is_our_mistake(secret: bytes) -> None:
     with pytest.raises(ValueError, match=r"private key must have|Secret scalar"):
         identity.sign(secret, b"content")
+
+
+def test_a_kept_key_signs_recoverably_and_alike() -> None:
+    key, digest = identity.signing_key(SECRET), bytes(range(32))
+    signature = identity.sign_recoverable(key, digest)
+    assert signature == identity.sign_recoverable(identity.signing_key(SECRET), digest)
+    assert len(signature) == identity.RECOVERABLE_SIZE
+    assert identity.recover(signature, digest).format().hex() == EIP778["pubkey"]
+
+
+def test_a_recoverable_signature_begins_with_the_plain_one() -> None:
+    signature = identity.sign_recoverable(identity.signing_key(SECRET), keccak256(b"content"))
+    assert signature[:64] == identity.sign(SECRET, b"content")
+
+
+def test_signing_something_else_than_a_digest_is_our_mistake() -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        identity.sign_recoverable(identity.signing_key(SECRET), b"content")
+
+
+@pytest.mark.parametrize("secret", [b"", b"\x01" * 31, bytes(32)], ids=["nothing", "short", "zero"])
+def test_a_bad_private_key_is_not_kept(secret: bytes) -> None:
+    with pytest.raises(ValueError, match=r"private key must have|Secret scalar"):
+        identity.signing_key(secret)
+
+
+def test_both_owners_of_two_keys_compute_the_same_secret() -> None:
+    other = bytes(31) + b"\x07"
+    ours = identity.shared_secret(SECRET, identity.public_key_of(other))
+    assert ours == identity.shared_secret(other, identity.public_key_of(SECRET))
+    assert len(ours) == 32
+
+
+def test_the_shared_secret_with_the_key_of_one_is_the_x_of_our_own() -> None:
+    own = identity.public_key_of(SECRET)
+    assert identity.shared_secret(bytes(31) + b"\x01", own) == identity.coordinates(own)[:32]
+
+
+def test_whoever_has_signature_and_digest_recovers_the_key() -> None:
+    digest = bytes(range(32))
+    signature = identity.sign_digest(SECRET, digest)
+    assert identity.recover(signature, digest).format().hex() == EIP778["pubkey"]
+    assert identity.recover(signature, bytes(32)).format().hex() != EIP778["pubkey"]
+
+
+@pytest.mark.parametrize(
+    ("signature", "message"),
+    [
+        pytest.param(b"", "0 bytes, wanted 65", id="nothing"),
+        pytest.param(b"\x01" * 64, "64 bytes, wanted 65", id="without-v"),
+        pytest.param(bytes(65), "of no key", id="zeros"),
+        pytest.param(b"\x01" * 64 + b"\x04", "of no key", id="v-of-4"),
+        pytest.param(b"\xff" * 64 + b"\x00", "of no key", id="out-of-range"),
+    ],
+)
+def test_a_signature_of_no_key_is_refused(signature: bytes, message: str) -> None:
+    with pytest.raises(WireError, match=message):
+        identity.recover(signature, bytes(range(32)))

@@ -15,6 +15,7 @@ COMPRESSED_SIZE = 33
 PUBLIC_KEY_SIZE = 64
 PRIVATE_KEY_SIZE = 32
 SIGNATURE_SIZE = 64
+RECOVERABLE_SIZE = 65
 
 
 def parse_key(data: bytes) -> PublicKey:
@@ -59,7 +60,12 @@ def is_signed_by(key: PublicKey, signature: bytes, content: bytes) -> bool:
     Of the two values of s that would fit, only the lower counts, as in geth: otherwise a stranger
     could turn one signed record into two.
     """
-    return key.verify(_der(signature), keccak256(content), hasher=None)
+    return is_digest_signed_by(key, signature, keccak256(content))
+
+
+def is_digest_signed_by(key: PublicKey, signature: bytes, digest: bytes) -> bool:
+    """Return whether `key` made `signature`, as in `is_signed_by`, over a digest of 32 bytes."""
+    return key.verify(_der(signature), digest, hasher=None)
 
 
 def sign(private_key: bytes, content: bytes) -> bytes:
@@ -77,6 +83,59 @@ def sign(private_key: bytes, content: bytes) -> bytes:
 def public_key_of(private_key: bytes) -> PublicKey:
     """Return the public key that belongs to a private key of 32 bytes; a bad one is a `ValueError`."""
     return _private(private_key).public_key
+
+
+def sign_digest(private_key: bytes, digest: bytes) -> bytes:
+    """Return r || s || v, 65 bytes, over a digest of 32 bytes; whoever has both can `recover` the public key.
+
+    Raises
+    ------
+    ValueError
+        If `digest` or `private_key` does not have 32 bytes, or the key is out of range.
+    """
+    signature: bytes = _private(private_key).sign_recoverable(digest, hasher=None)
+    return signature
+
+
+def signing_key(private_key: bytes) -> PrivateKey:
+    """Return what `sign_recoverable` signs with; building it takes longer than a signature, so keep it.
+
+    Raises
+    ------
+    ValueError
+        If `private_key` does not have 32 bytes, or is zero or beyond the order of the curve.
+    """
+    return _private(private_key)
+
+
+def sign_recoverable(key: PrivateKey, digest: bytes) -> bytes:
+    """Return r || s || v, 65 bytes, over a digest of 32 bytes: `sign_digest` with a key that is kept."""
+    signature: bytes = key.sign_recoverable(digest, hasher=None)
+    return signature
+
+
+def recover(signature: bytes, digest: bytes) -> PublicKey:
+    """Return the one public key whose owner can have made `signature`, r || s || v, over `digest`.
+
+    Raises
+    ------
+    WireError
+        If `signature` does not have 65 bytes, or is of no key.
+    """
+    if len(signature) != RECOVERABLE_SIZE:
+        raise WireError(f"signature has {len(signature)} bytes, wanted {RECOVERABLE_SIZE}")
+    try:
+        return PublicKey.from_signature_and_message(signature, digest, hasher=None)
+    except ValueError as error:
+        raise WireError("signature is of no key") from error
+
+
+def shared_secret(private_key: bytes, key: PublicKey) -> bytes:
+    """Return the x coordinate of the product, 32 bytes, which the owner of either key can compute.
+
+    It is the bare coordinate of SEC 1, section 3.3.1; coincurve's own `ecdh` hashes the point.
+    """
+    return coordinates(key.multiply(private_key))[:32]
 
 
 def _private(secret: bytes) -> PrivateKey:

@@ -9,7 +9,7 @@ from concentra.errors import ConcentraError
 
 
 def data_root() -> Path:
-    """Return the directory that holds `asn_maps` and `snapshots`."""
+    """Return the directory that holds `asn_maps`, `networks` and `snapshots`."""
     package = Path(concentra.__file__).parent
     for candidate in (package / "data", package.parents[1] / "data"):
         if (candidate / "asn_maps").is_dir():
@@ -22,6 +22,11 @@ def data_root() -> Path:
 def maps_directory() -> Path:
     """Return the directory of the shipped maps."""
     return data_root() / "asn_maps"
+
+
+def networks_directory() -> Path:
+    """Return the directory of the facts about networks."""
+    return data_root() / "networks"
 
 
 def snapshots_directory() -> Path:

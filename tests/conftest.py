@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,14 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files; review the diff")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep all tests away from the crawls and maps of whoever runs them; a test that keeps some has its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONCENTRA_DATA_DIR", str(tmp_path_factory.mktemp("kept") / "data"))
+        yield
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from concentra.adapters import map_store
 from concentra.adapters.map_store import Installed, MapStore, StoreDamaged, UpdateRunning, default_root
 from concentra.adapters.output_files import NotWritable
 from concentra.errors import UnreadableFile
@@ -592,7 +591,7 @@ def test_a_set_that_cannot_be_removed_is_told(store: MapStore, monkeypatch: pyte
 
 
 def test_the_environment_names_another_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(map_store.DATA_DIRECTORY, str(tmp_path))
+    monkeypatch.setenv("CONCENTRA_DATA_DIR", str(tmp_path))
     assert default_root() == tmp_path / "maps"
 
 

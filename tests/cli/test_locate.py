@@ -26,9 +26,10 @@ from tests.adapters.conftest import World
 from tests.attribution.made_maps import AS_OF, Announced, Listed, map_inputs
 from typer.testing import CliRunner, Result
 
+from concentra.adapters.data_directory import DATA_DIRECTORY
 from concentra.adapters.data_files import maps_directory
 from concentra.adapters.map_files import MAP, PROVIDERS, open_tables
-from concentra.adapters.map_store import DATA_DIRECTORY, MapStore
+from concentra.adapters.map_store import MapStore
 from concentra.adapters.registry_lookup import NoNameServer
 from concentra.attribution.compile_maps import compile_map
 from concentra.attribution.explain import PARTS

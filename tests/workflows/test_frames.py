@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from tests.attribution.made_maps import Announced, Listed, map_inputs
 
 import concentra
+from concentra.adapters.data_directory import DATA_DIRECTORY
 from concentra.adapters.data_files import maps_directory
 from concentra.adapters.map_files import MAP, MapsUnreadable, load, open_tables
-from concentra.adapters.map_store import DATA_DIRECTORY
 from concentra.attribution.compile_maps import MapInputs, compile_map
 from concentra.attribution.explain import Explainer, Explanation
 from concentra.attribution.providers import Parent, Provider, ProviderTable

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from tests.attribution.made_maps import map_inputs
 
+from concentra.adapters.data_directory import DATA_DIRECTORY
 from concentra.adapters.data_files import maps_directory
 from concentra.adapters.map_files import MAP, MapsUnreadable
-from concentra.adapters.map_store import CURRENT, DATA_DIRECTORY, MapStore, StoreDamaged, default_root
+from concentra.adapters.map_store import CURRENT, MapStore, StoreDamaged, default_root
 from concentra.attribution.compile_maps import compile_map
 from concentra.errors import UsageProblem
 from concentra.workflows import map_choice

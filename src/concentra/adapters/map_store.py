@@ -14,13 +14,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from concentra.adapters.data_directory import data_directory
 from concentra.adapters.output_files import NotWritable
 from concentra.errors import ConcentraError, UnreadableFile
 
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from filelock import BaseFileLock
-
-DATA_DIRECTORY = "CONCENTRA_DATA_DIR"
-"""Environment variable that names another directory for what concentra keeps; empty is as if unset."""
 
 CURRENT = "current"
 
@@ -69,16 +66,8 @@ class Installed(NamedTuple):
 
 
 def default_root() -> Path:
-    """Return where sets of maps are kept on this machine: below `CONCENTRA_DATA_DIR`, or the user's data."""
-    chosen = os.environ.get(DATA_DIRECTORY)
-    if chosen:
-        return Path(chosen) / "maps"
-    if "linux" in sys.platform:  # as platformdirs does, whose import takes as long as a whole lookup
-        data = os.environ.get("XDG_DATA_HOME", "").strip()
-        return Path(data or Path.home() / ".local" / "share") / "concentra" / "maps"
-    from platformdirs import user_data_dir
-
-    return Path(user_data_dir("concentra", appauthor=False)) / "maps"
+    """Return where sets of maps are kept on this machine."""
+    return data_directory() / "maps"
 
 
 class MapStore:

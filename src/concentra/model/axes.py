@@ -18,6 +18,17 @@ class Unit(StrEnum):
     """One row of a Parquet population; a column `weight` of integers says how many units it stands for."""
 
 
+class Among(StrEnum):
+    """Which nodes of a crawl are the population; each holds the next."""
+
+    ANNOUNCED = "announced"
+    """All that any source told of."""
+    RESPONDING = "responding"
+    """Those that answered, whatever their network."""
+    NETWORK = "network"
+    """Those of them that say they are on the network, and on no fork of it that is past."""
+
+
 class Axis(StrEnum):
     """Along which property units fall into entities."""
 

@@ -145,15 +145,17 @@ def _source_lines(audit: Audit) -> Iterator[str]:
 
 def _funnel(audit: Audit) -> str:
     steps: list[str] = []
+    unit = None
     for step in audit.funnel:
         if step.left is None:
             continue
         dropped = ", ".join(f"−{count:,} {clean(reason)}" for reason, count in step.dropped.items())
         steps.append(
             f"{clean(step.name)} {step.left:,}"
-            + (f" {clean(step.unit)}" if not steps or step.name == "addresses" else "")
+            + (f" {clean(step.unit)}" if step.unit != unit or step.name == "addresses" else "")
             + (f" ({dropped})" if dropped else "")
         )
+        unit = step.unit
     attributed = audit.funnel[-1].left
     total = audit.unit_totals[audit.unit]
     coverage = f" = {percent(attributed / total)}" if attributed is not None else ""

@@ -1,8 +1,9 @@
-"""Aggregate a node file to a snapshot, and measure what the aggregation costs."""
+"""Aggregate a node file or a crawl to a snapshot, and measure what the aggregation costs."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from concentra.errors import UsageProblem
 from concentra.model.axes import Axis, Unit
 from concentra.model.population import WeightedAddresses
 from concentra.model.provenance import Source
-from concentra.workflows.subjects import load_population
+from concentra.workflows.subjects import UNDATED, UNRECORDED, load_population
 
 _NETWORK = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -45,7 +46,7 @@ def make_snapshot(
     Parameters
     ----------
     file : str
-        Path of a node file, or ``-``.
+        Path of a node file, or ``-``; or a crawl, as `load_population` takes it.
     source : Source
         Who published the file, as of when, under which licence; digest and rows are filled in.
     network, title : str
@@ -62,11 +63,21 @@ def make_snapshot(
     header = SnapshotHeader(
         network=network,
         title=title,
-        source=replace(source, sha256=population.source.sha256, rows=population.source.rows),
+        source=replace(
+            source,
+            sha256=population.source.sha256,
+            rows=population.source.rows,
+            limits=(*source.limits, *_told(population.source.limits)),
+        ),
         funnel=population.funnel,
         cost=cost,
     )
     return f"{network}-{source.as_of}.csv", encode(header, addresses), cost
+
+
+def _told(limits: Sequence[str]) -> Sequence[str]:
+    """Return what a source says of its own limits; that it says nothing is for the user to make good."""
+    return [limit for limit in limits if limit not in {UNDATED, UNRECORDED}]
 
 
 def _moved(addresses: WeightedAddresses, maps: Maps) -> dict[str, int]:

@@ -25,6 +25,7 @@ from concentra.collect.address_forms import (
     unmapped,
 )
 from concentra.collect.address_text import parse_ipv4, parse_ipv6
+from concentra.collect.announced_forks import announced_fork
 from concentra.collect.node_forms import (
     MAX_ROW_BYTES,
     CsvCells,
@@ -50,6 +51,8 @@ class NodeSighting:
     node_id: bytes
     seq: int
     addresses: tuple[IPAddress, ...]
+    fork: bytes | None = None
+    """Fork digest or fork hash that the record announces, 4 bytes."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,7 +129,10 @@ def read_row(text: str, sightings: Sightings) -> None:
             if not addresses:
                 sightings.dropped[EMPTY_RECORD] += 1
                 return
-            sightings.nodes.append(NodeSighting(record.node_id, record.seq, addresses))
+            fork = announced_fork(record)
+            sightings.nodes.append(
+                NodeSighting(record.node_id, record.seq, addresses, fork.hash if fork else None)
+            )
             sightings.add(addresses)
             return
     except WireError:

@@ -45,7 +45,7 @@ def population_of(sightings: Sightings, source: Source, *, subject: str, title: 
     units = {Unit.ADDRESS: addresses, Unit.PREFIX: prefixes_of(addresses)}
     unavailable: dict[Unit, str] = {}
     notes: list[str] = []
-    by_node = _address_of_nodes(sightings.nodes)
+    by_node = address_of_nodes(sightings.nodes)
     if by_node:
         units[Unit.NODE] = weigh_addresses(by_node.values())
         notes += _node_notes(sightings, len(by_node))
@@ -133,7 +133,7 @@ def _addresses_step(sightings: Sightings, addresses: int) -> FunnelStep:
     )
 
 
-def _address_of_nodes(nodes: Iterable[NodeSighting]) -> Mapping[bytes, IPAddress]:
+def address_of_nodes(nodes: Iterable[NodeSighting]) -> Mapping[bytes, IPAddress]:
     """Return for each node the address of its newest record that has a public one, IPv4 before IPv6.
 
     Of records equally new the first one seen counts.

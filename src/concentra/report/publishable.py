@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from concentra.attribution.comparison import Move
 from concentra.model.audit import Conflict, Distribution, Entity
 from concentra.model.axes import SMALL_CELL
+from concentra.model.population_comparison import ProviderFlow
 
 MERGED_ID = "(small cells)"
 MERGED_NAME = f"entities outside hosting with fewer than {SMALL_CELL} units each"
@@ -104,6 +105,66 @@ def publishable_moves(moves: Sequence[Move]) -> Sequence[Move]:
         publishable=0,
     )
     return [*(move for move in moves if move not in small), merged]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishableFlow:
+    """One row of an export of a comparison: a provider, or all that are too small to be named."""
+
+    flow: ProviderFlow
+    entities: int
+    """How many providers the row stands for."""
+    withheld: bool
+    """Whether one of the counts of units that left, moved or arrived is too small to be published."""
+
+
+def publishable_flows(flows: Sequence[ProviderFlow]) -> Sequence[PublishableFlow]:
+    """Return what may be published of how providers' units came from old to new, in their order.
+
+    A provider with units outside hosting and edge networks is merged with others of its kind if it is small
+    in old or in new. If only what left, moved or arrived is few, those counts are withheld: an export of the
+    one population and one of the other tell the remaining two.
+
+    Examples
+    --------
+    >>> def flow(name, old, left, arrived):
+    ...     return ProviderFlow(id=name, name=name, old=old, new=old - left + arrived, left=left,
+    ...                         arrived=arrived, moved_in=0, moved_out=0, publishable=name == "host")
+    >>> rows = publishable_flows([flow("host", 3, 1, 0), flow("home", 40, 3, 12), flow("isp", 9, 0, 7)])
+    >>> [(row.flow.id, row.flow.old, row.withheld) for row in rows]
+    [('host', 3, False), ('home', 40, True), ('(small cells)', 9, True)]
+    """
+    named: list[PublishableFlow] = []
+    merged: list[ProviderFlow] = []
+    for flow in flows:
+        if _protected(flow, flow.old, flow.new):
+            merged.append(flow)
+        else:
+            named.append(PublishableFlow(flow=flow, entities=1, withheld=_steps_protected(flow)))
+    if merged:
+        whole = ProviderFlow(
+            id=MERGED_ID,
+            name=MERGED_NAME,
+            old=sum(flow.old for flow in merged),
+            new=sum(flow.new for flow in merged),
+            left=sum(flow.left for flow in merged),
+            arrived=sum(flow.arrived for flow in merged),
+            moved_out=sum(flow.moved_out for flow in merged),
+            moved_in=sum(flow.moved_in for flow in merged),
+            publishable=False,
+        )
+        named.append(PublishableFlow(flow=whole, entities=len(merged), withheld=_steps_protected(whole)))
+    return named
+
+
+def _steps_protected(flow: ProviderFlow) -> bool:
+    return _protected(flow, flow.left, flow.moved_out, flow.moved_in, flow.arrived)
+
+
+def _protected(flow: ProviderFlow, *counts: int) -> bool:
+    """Tell whether one of the counts is small, and may be of homes; units of no provider point to nobody."""
+    small = any(0 < count < SMALL_CELL for count in counts)
+    return small and not flow.publishable and flow.id is not None
 
 
 def _merge(entities: Sequence[Entity]) -> PublishableRow:

@@ -18,7 +18,17 @@ NOT_INDICES = {
 
 
 @pytest.mark.parametrize(
-    "module", ["concentration", "bounds", "membership", "intervals", "bootstrap", "scores"]
+    "module",
+    [
+        "concentration",
+        "bounds",
+        "membership",
+        "intervals",
+        "bootstrap",
+        "scores",
+        "network_size",
+        "log_linear",
+    ],
 )
 def test_the_catalogue_names_every_public_function(module: str) -> None:
     tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
@@ -29,9 +39,10 @@ def test_the_catalogue_names_every_public_function(module: str) -> None:
     assert {name for name in public - NOT_INDICES if f"`{name}`" not in catalogue} == set()
 
 
-def test_numpy_is_loaded_by_the_bootstrap_only() -> None:
+def test_numpy_is_loaded_by_the_bootstrap_and_by_models_only() -> None:
     program = (
         "import sys, concentra.metrics.bounds, concentra.metrics.concentration, concentra.metrics.intervals\n"
+        "import concentra.metrics.network_size\n"
         "sys.exit('numpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -32,6 +32,14 @@ the indices of one distribution together: `measure`, and `with_intervals` for it
 
 Chance comes last, being the smallest error of a crawl. `intervals`: `wilson_interval` for one share,
 `goodman_intervals` for several at once, `simpson_variance` for the unbiased HHI and
-`imbens_manski_interval` for a share that is only bounded. `bootstrap` (the one module that loads
-NumPy) has `ClusterBootstrap`, which resamples prefixes instead of nodes, and `percentile_interval`.
+`imbens_manski_interval` for a share that is only bounded. `bootstrap` has `ClusterBootstrap`, which
+resamples prefixes instead of nodes, and `percentile_interval`.
+
+How many nodes are there, seen or not?
+    `network_size` counts those that two lists share (`chapman`) or that repeated crawls see once and twice
+    (`chao2`), with intervals on the unseen (`size_estimate`); `log_linear_models` (in `log_linear`) lets
+    three lists or more depend on each other. All of them are lower bounds where some nodes are easier to
+    find than others.
+
+Only `bootstrap` and `log_linear` load NumPy.
 """

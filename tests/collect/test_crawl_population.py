@@ -13,7 +13,6 @@ from tests.made_crawls import ENDED, OURS, START, manifest, row
 
 from concentra.collect.belonging import Belonging, Evidence, Membership
 from concentra.collect.crawl_population import (
-    Among,
     CrawlNodes,
     JudgedNode,
     LeftOut,
@@ -22,7 +21,7 @@ from concentra.collect.crawl_population import (
     merged,
     population_of_crawl,
 )
-from concentra.model.axes import Unit
+from concentra.model.axes import Among, Unit
 from concentra.model.crawl import ANSWERING, CrawlManifest, CrawlSource, CrawlState, NodeRow, Outcome
 from concentra.model.population import FunnelStep, Population
 

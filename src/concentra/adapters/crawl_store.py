@@ -228,6 +228,10 @@ class CrawlStore:
         """Return the days on which the crawls of a network began, newest first."""
         return list(dict.fromkeys(started.date() for started, _ in self._directories(network)))
 
+    def definition(self, network: str) -> str:
+        """Return the TOML by which the newest crawl of a network knew it; empty if that is a shipped one."""
+        return next((manifest.definition for _, manifest in self._manifests(network)), "")
+
     def recently_asked(self, since: datetime) -> Mapping[bytes, datetime]:
         """Return the node IDs that any crawl of any network sent a packet to since then, and when last.
 

@@ -240,6 +240,16 @@ async def read_tree(
     )
 
 
+def require_name_servers(asking: Asking) -> None:
+    """Do nothing, unless there is nobody to ask: who is about to begin something longer asks here first.
+
+    Raises
+    ------
+    NoNameServer
+    """
+    _resolvers(asking)
+
+
 def _taken_in(walk: TreeWalk, query: Query, looked: _Looked) -> NodeRecord | None:
     if isinstance(looked, LookupOutcome):
         walk.failed(query, looked)

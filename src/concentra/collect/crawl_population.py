@@ -244,11 +244,21 @@ def population_of_crawl(
     )
 
 
-def funnel_of(nodes: CrawlNodes) -> tuple[FunnelStep, ...]:
-    """Return the steps from all nodes of a crawl to the distinct addresses of those that count."""
+def funnel_of(
+    nodes: CrawlNodes, observed: Callable[[JudgedNode], None] = lambda _: None
+) -> tuple[FunnelStep, ...]:
+    """Return the steps from all nodes of a crawl to the distinct addresses of those that count.
+
+    Parameters
+    ----------
+    nodes : CrawlNodes
+    observed : callable
+        Told of every node as it goes by, since going through all of them takes a while.
+    """
     counts = _Counts()
     for node in nodes:
         counts.add(node)
+        observed(node)
     return tuple(_funnel(counts, nodes, len(set(counts.addresses))))
 
 

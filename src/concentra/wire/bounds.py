@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -31,7 +32,8 @@ class TimedMap(Generic[K, V]):
     def __init__(self, *, lifetime_s: float, capacity: int) -> None:
         self._lifetime_s = lifetime_s
         self._capacity = capacity
-        self._values: dict[K, tuple[float, V]] = {}  # in the order of their ends
+        # In the order of their ends. A plain dict would look for its first value among all that were deleted.
+        self._values: OrderedDict[K, tuple[float, V]] = OrderedDict()
 
     def __len__(self) -> int:
         """Return how many values are kept, those included whose time is over and that nobody asked for."""

@@ -40,10 +40,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from itertools import pairwise
 
 from concentra.wire.identity import PUBLIC_KEY_SIZE
-from concentra.wire.kademlia import ID_BITS, log_distance
+from concentra.wire.kademlia import ID_BITS
 from concentra.wire.keccak import keccak256
 
 PREFIX_BITS = 13
@@ -121,6 +120,7 @@ def key_target(public_key: bytes, distance: int) -> bytes:
 
     Examples
     --------
+    >>> from concentra.wire.kademlia import log_distance
     >>> log_distance(bytes(64), key_target(bytes(64), 511))
     511
     """
@@ -137,9 +137,9 @@ def is_ordered(target: bytes, node_ids: Iterable[bytes]) -> bool:
     packets may overtake each other. Of a peer that hashes nothing, sixteen nodes come in such an order once
     in 12,000 times, but two of them twice in three.
     """
-    centre = keccak256(target)
-    distances = [log_distance(centre, node_id) for node_id in node_ids]
-    return all(nearer <= farther for nearer, farther in pairwise(distances))
+    centre = int.from_bytes(keccak256(target), "big")
+    distances = [(int.from_bytes(node_id, "big") ^ centre).bit_length() for node_id in node_ids]
+    return distances == sorted(distances)
 
 
 def _prefix(digest: bytes) -> int:

@@ -6,9 +6,15 @@ the packet. Equal bytes decode alike, so a cache changes no answer, only its pri
 
 from __future__ import annotations
 
-from concentra.wire import enr
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import cast
+
+from concentra.wire import enr, rlp
 from concentra.wire.enr import NodeRecord
 from concentra.wire.errors import WireError
+from concentra.wire.rlp import Item
 
 
 class RecordCache:
@@ -20,7 +26,7 @@ class RecordCache:
     Parameters
     ----------
     capacity : int, records
-        At most this many are kept. One takes about 1.5 KB.
+        At most this many are kept. One takes about 0.8 KB, since its pairs are decoded when they are read.
 
     Examples
     --------
@@ -69,9 +75,38 @@ class RecordCache:
         self._young[record] = known
 
 
+class _Pairs(Mapping[bytes, Item]):
+    """The pairs of a valid record, read from its bytes: as a dictionary they would take half of it all."""
+
+    __slots__ = ("_record",)
+
+    def __init__(self, record: bytes) -> None:
+        self._record = record
+
+    def __getitem__(self, key: bytes) -> Item:
+        return _pairs_in(self._record)[key]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(_pairs_in(self._record))
+
+    def __len__(self) -> int:
+        return len(_pairs_in(self._record))
+
+    def __repr__(self) -> str:
+        return repr(_pairs_in(self._record))
+
+
+@lru_cache(maxsize=64)  # whoever reads one pair of a record will read others
+def _pairs_in(record: bytes) -> dict[bytes, Item]:
+    items = rlp.decode(record)
+    assert isinstance(items, list)  # noqa: S101 - it was decoded before
+    keys = cast("list[bytes]", items[2::2])
+    return dict(zip(keys, items[3::2], strict=True))
+
+
 def _decoded(record: bytes) -> NodeRecord | str:
     """Return the record, or what is wrong with it."""
     try:
-        return enr.decode(record)
+        return replace(enr.decode(record), pairs=_Pairs(record))
     except WireError as error:
         return str(error)

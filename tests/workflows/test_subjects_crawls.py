@@ -1,5 +1,6 @@
 """A network is its newest crawl on this machine, as long as that may be read."""
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -316,10 +317,22 @@ def test_all_nodes_that_answered_or_were_told_of_can_be_asked_for() -> None:
     assert totals == {Among.ANNOUNCED: 4, Among.RESPONDING: 3, Among.NETWORK: 2}
 
 
+NOBODY = (ours(1, outcome=Outcome.REFUSED), ours(2, address="127.0.0.1"))
+WHY = r"of 2 nodes none is left to count \(1 refused, 1 loopback\)"
+
+
 def test_of_a_crawl_in_which_nobody_counts_every_reason_is_told() -> None:
-    keep([ours(1, outcome=Outcome.REFUSED), ours(2, address="127.0.0.1")])
-    with pytest.raises(NobodyLeft, match=r"of 2 nodes none is left to count \(1 refused, 1 loopback\)"):
-        load_population("ethereum")
+    path = keep(NOBODY)
+    for subject in (f"ethereum@{path.name[:10]}", str(path)):
+        with pytest.raises(NobodyLeft, match=WHY):
+            load_population(subject)
+
+
+def test_a_crawl_in_which_nobody_counts_does_not_hide_the_shipped_snapshot() -> None:
+    keep(NOBODY)
+    population = load_population("ethereum")
+    assert population.aggregated
+    assert re.search(WHY, population.notes[-1])
 
 
 def test_whoever_wants_to_know_is_told_of_every_node() -> None:

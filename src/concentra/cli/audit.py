@@ -7,8 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from concentra.cli.options import AsOf, ChosenMaps, Column, CountedUnit, Online, Subject
-from concentra.model.axes import DEFAULT_AXES, DEFAULT_DENOMINATORS, Axis, Denominator
+from concentra.cli.options import AmongNodes, AsOf, ChosenMaps, Column, CountedUnit, Online, Subject
+from concentra.model.axes import DEFAULT_AXES, DEFAULT_DENOMINATORS, Among, Axis, Denominator
 from concentra.model.engine import Engine
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ def audit(
             show_default="all and hosted",
         ),
     ] = list(DEFAULT_DENOMINATORS),  # noqa: B006 - as above
+    among: AmongNodes = Among.NETWORK,
     column: Column = None,
     as_of: AsOf = None,
     maps: ChosenMaps = None,
@@ -115,7 +116,11 @@ def audit(
 
     with progress_on_stderr(subject, quiet=quiet) as progress:
         population = load_subject(
-            subject, column=column, as_of=as_of.date() if as_of else None, progress=progress.read
+            subject,
+            column=column,
+            as_of=as_of.date() if as_of else None,
+            among=among,
+            progress=progress.read,
         )
         directory = chosen_maps(maps)
         ask = None

@@ -9,7 +9,8 @@ from typing import Annotated, Optional
 import typer
 
 from concentra.cli import EXIT_BROKEN, EXIT_UNDETERMINED
-from concentra.cli.options import AsOf, ChosenMaps, Column, CountedUnit, Subject
+from concentra.cli.options import AmongNodes, AsOf, ChosenMaps, Column, CountedUnit, Subject
+from concentra.model.axes import Among
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -78,6 +79,7 @@ def check(
         ),
     ] = None,
     unit: CountedUnit = None,
+    among: AmongNodes = Among.NETWORK,
     column: Column = None,
     as_of: AsOf = None,
     maps: ChosenMaps = None,
@@ -121,6 +123,7 @@ def check(
             today=made_at.date(),
             unit=unit,
             column=column,
+            among=among,
             as_of=as_of.date() if as_of else None,
             maps=chosen_maps(maps),
             progress=progress.read,

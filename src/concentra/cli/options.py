@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from concentra.model.axes import Unit
+from concentra.model.axes import Among, Unit
 
 Subject = Annotated[
     str,
@@ -24,6 +24,13 @@ CountedUnit = Annotated[
         metavar="UNIT",
         help="What one count stands for: node, address or prefix; row for Parquet files.",
         show_default="address, or row",
+    ),
+]
+AmongNodes = Annotated[
+    Among,
+    typer.Option(
+        metavar="NODES",
+        help="Of a local crawl, which nodes count: network (answered and on it), responding or announced.",
     ),
 ]
 Column = Annotated[

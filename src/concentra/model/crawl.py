@@ -72,7 +72,7 @@ class Outcome(StrEnum):
     CROWDED = "crowded"
     """More identities are announced at its address than anyone is asked about."""
     NOT_ASKED = "not asked"
-    """The crawl ended before its turn came, or the source is only imported."""
+    """The crawl ended before its turn came, or before it could answer; or the source is only imported."""
 
 
 ANSWERING = frozenset({Outcome.ANSWERED, Outcome.ANSWERED_LATE})

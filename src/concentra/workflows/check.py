@@ -13,7 +13,7 @@ from concentra.adapters.data_files import maps_directory
 from concentra.attribution.maps import Maps
 from concentra.gate.judge import Gate, judge
 from concentra.gate.policy import PolicyError, Rule, decode_policy
-from concentra.model.axes import Axis, Denominator, Unit
+from concentra.model.axes import Among, Axis, Denominator, Unit
 from concentra.workflows.audit import audit
 from concentra.workflows.subjects import load_subject
 
@@ -53,6 +53,7 @@ def check(
     today: date,
     unit: Unit | None = None,
     column: str | None = None,
+    among: Among = Among.NETWORK,
     as_of: date | None = None,
     maps: Path | None = None,
     progress: Callable[[int], None] = lambda _: None,
@@ -64,7 +65,7 @@ def check(
     any assumption.
     """
     _check_entities(rules, maps)
-    population = load_subject(subject, column=column, as_of=as_of, progress=progress)
+    population = load_subject(subject, column=column, as_of=as_of, among=among, progress=progress)
     result = audit(
         population,
         unit=unit,

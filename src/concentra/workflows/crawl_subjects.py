@@ -181,7 +181,10 @@ def judge_of(network: str, definition: str, networks: Mapping[str, Network]) -> 
         If the definition is damaged.
     """
     if definition:
-        networks = {**networks, network: decode_network(definition.encode(), network)}
+        own = decode_network(definition.encode(), network)
+        # A copy of a shipped file under another name is one network, and nodes of it are on both.
+        others = {name: other for name, other in networks.items() if other.chain != own.chain}
+        networks = {**others, network: own}
     return partial(row_belonging, NetworkTable(networks), network) if network in networks else None
 
 

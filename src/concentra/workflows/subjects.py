@@ -16,7 +16,7 @@ from concentra.adapters.data_files import networks_directory, snapshots_director
 from concentra.adapters.node_streams import NodeStream, open_node_file
 from concentra.adapters.parquet_files import is_parquet
 from concentra.collect import snapshots
-from concentra.collect.crawl_population import CrawlNodes
+from concentra.collect.crawl_population import CrawlNodes, NobodyLeft
 from concentra.collect.crawler_formats import HEAD_BYTES, CrawlerFormat, crawler_format
 from concentra.collect.errors import NoColumns
 from concentra.collect.node_files import Sightings, read_node_file
@@ -127,11 +127,17 @@ def load_population(
     match _resolved(subject, store):
         case NamedNetwork() as network:
             crawl, notes = local_crawl(store, network, now())
+            if crawl is not None:
+                _refuse_options(subject, column, as_of)
+                try:
+                    population = crawl_population(crawl, subject=subject, among=among, observed=observed)
+                except NobodyLeft as empty:
+                    if network.day is not None or network.name not in shipped_by_day():
+                        raise
+                    notes = (*notes, f"{empty}; so the shipped snapshot stands in for it")
+                    crawl = None
             if crawl is None:
                 population = _from_shipped(network, subject, store, column, as_of, progress)
-            else:
-                _refuse_options(subject, column, as_of)
-                population = crawl_population(crawl, subject=subject, among=among, observed=observed)
             return replace(population, notes=(*population.notes, *notes))
         case StoredCrawl() as crawl:
             name = Path(subject).name

@@ -3,16 +3,24 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
+from datetime import UTC, datetime, time
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
+from concentra.collect.belonging import Membership, NetworkTable
+from concentra.collect.networks import decode_network
 from concentra.gate.judge import Outcome
 from concentra.gate.policy import PRECONDITIONS, Level, decode_policy
+from concentra.model.networks import ExecutionChain
+from concentra.wire.fork_id import fork_schedule
+from concentra.wire.record_entries import entries_of
+from concentra.workflows.network_choice import shipped_networks
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-POLICIES = sorted(EXAMPLES.glob("*.toml"))
+NETWORKS = [EXAMPLES / "private-network.toml"]
+POLICIES = sorted(set(EXAMPLES.glob("*.toml")) - set(NETWORKS))
 EXIT_OF = {"kept": 0, "broken": 10, "undetermined": 3}
 
 Run = Callable[..., "CompletedProcess[str]"]
@@ -56,8 +64,38 @@ def test_the_policy_shows_preconditions_warnings_and_a_named_entity() -> None:
 def test_every_example_is_listed_and_run() -> None:
     files = {path.name for path in EXAMPLES.iterdir()} - {"README.md"}
     readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    assert files == {path.name for path in POLICIES}
+    assert files == {path.name for path in [*POLICIES, *NETWORKS]}
     assert all(f"]({name})" in readme for name in files)
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.name)
+def test_a_network_is_one_that_nobody_has_and_that_a_node_of_its_own_is_told_by(path: Path) -> None:
+    network = decode_network(path.read_bytes(), path.name)
+    shipped = shipped_networks()
+    assert f"{network.name}.toml" == path.name
+    assert network.name not in shipped
+    assert isinstance(network.chain, ExecutionChain)
+    *_, present = fork_schedule(network.chain).ids
+    found = NetworkTable({**shipped, network.name: network}).belonging(
+        network.name,
+        record=entries_of({b"eth": [[present.hash, b""]]}),
+        status=None,
+        at=datetime.combine(network.read_on, time(), UTC),
+    )
+    assert (found.network, found.membership) == (network.name, Membership.RIGHT)
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.name)
+def test_a_crawl_takes_a_network_by_its_file_and_begins_at_its_boot_nodes(path: Path, concentra: Run) -> None:
+    done = concentra("crawl", str(path), "--loopback")  # where none of them is: nobody is sent a packet
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "of its boot nodes 1 outside this machine" in done.stderr
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.name)
+def test_every_part_of_a_network_is_explained(path: Path) -> None:
+    parts = path.read_text(encoding="utf-8").split("\n\n")
+    assert [part for part in parts if not part.startswith("# ")] == []
 
 
 def commands() -> list[str]:

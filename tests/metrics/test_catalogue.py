@@ -28,6 +28,9 @@ NOT_INDICES = {
         "scores",
         "network_size",
         "log_linear",
+        "largest_sets",
+        "set_effective_numbers",
+        "identified_intervals",
     ],
 )
 def test_the_catalogue_names_every_public_function(module: str) -> None:

@@ -9,7 +9,7 @@ from concentra.errors import ConcentraError
 
 
 def data_root() -> Path:
-    """Return the directory that holds `asn_maps`, `networks` and `snapshots`."""
+    """Return the directory that holds `asn_maps`, `claims`, `networks`, `series` and `snapshots`."""
     package = Path(concentra.__file__).parent
     for candidate in (package / "data", package.parents[1] / "data"):
         if (candidate / "asn_maps").is_dir():
@@ -32,3 +32,13 @@ def networks_directory() -> Path:
 def snapshots_directory() -> Path:
     """Return the directory of the shipped snapshots."""
     return data_root() / "snapshots"
+
+
+def series_directory() -> Path:
+    """Return the directory of the shipped series of published counts."""
+    return data_root() / "series"
+
+
+def claims_directory() -> Path:
+    """Return the directory of the shipped claims."""
+    return data_root() / "claims"

@@ -18,13 +18,27 @@ EXIT_USAGE = 2
 EXIT_UNDETERMINED = 3
 EXIT_BROKEN = 10
 
-COMMANDS = ("audit", "check", "locate", "maps", "snapshot", "schema")
+COMMANDS = (
+    "audit",
+    "claim",
+    "crawl",
+    "coverage",
+    "compare",
+    "check",
+    "locate",
+    "maps",
+    "series",
+    "snapshot",
+    "schema",
+)
 
 EPILOG = """Examples:
 
 concentra audit ethereum
 
 concentra audit nodes.txt --unit node --csv results/
+
+concentra crawl ethereum --contact https://example.org/crawler
 
 concentra check ethereum --max-share provider=0.33
 

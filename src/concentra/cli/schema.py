@@ -19,6 +19,10 @@ class Schema(StrEnum):
 
     AUDIT = "audit"
     CHECK = "check"
+    CLAIM = "claim"
+    COMPARE = "compare"
+    COVERAGE = "coverage"
+    CRAWL = "crawl"
     LOCATE = "locate"
 
 

@@ -28,11 +28,21 @@ value over every way to fill the gaps: `share_bounds`, `concentration_ratio_boun
 (`rest_below_smallest_share` for a named set) and `unreachable_not_more_cloud`. `rogan_gladen` and
 `rogan_gladen_bounds` undo known misclassification. Where it is unknown besides whether units belong to
 the denominator at all, `uncertain_membership` (in `membership`) bounds the same indices. `scores` puts
-the indices of one distribution together: `measure`, and `with_intervals` for its sampling intervals.
+the indices of one distribution together: `measure`, and `with_intervals` for its sampling intervals;
+`least_concentrated` and `most_concentrated` are the populations that its bounds come from.
+
+Are these exactly the k largest?
+    `largest_set_margin` (in `largest_sets`) says for certain, perhaps or no; `units_to_lead`,
+    `units_to_tie` and `units_to_lower_top` say how many units would have to change hands.
+As if a named set had how many equal members, unattributed units in mind?
+    `set_effective_number_bounds` (in `set_effective_numbers`), exact; `effective_number_of` known sizes;
+    `farthest_effective_number` and `units_to_reach` for units that change hands.
 
 Chance comes last, being the smallest error of a crawl. `intervals`: `wilson_interval` for one share,
 `goodman_intervals` for several at once, `simpson_variance` for the unbiased HHI and
-`imbens_manski_interval` for a share that is only bounded. `bootstrap` has `ClusterBootstrap`, which
+`imbens_manski_interval` for a share that is only bounded (`imbens_manski_quantile` for any figure, with
+`share_errors`, `largest_share_errors`, `set_effective_number_errors` and `margin_errors` of
+`identified_intervals` as its standard errors). `bootstrap` has `ClusterBootstrap`, which
 resamples prefixes instead of nodes, and `percentile_interval`.
 
 How many nodes are there, seen or not?
@@ -41,5 +51,5 @@ How many nodes are there, seen or not?
     three lists or more depend on each other. All of them are lower bounds where some nodes are easier to
     find than others.
 
-Only `bootstrap` and `log_linear` load NumPy.
+Only `bootstrap`, `identified_intervals` and `log_linear` load NumPy.
 """

@@ -25,7 +25,7 @@ from typing import Generic, TypeVar
 from concentra.errors import EmptyPopulation
 from concentra.metrics.concentration import HALF, positive_counts, units_needed
 
-Number = TypeVar("Number", int, float)
+Number = TypeVar("Number", int, float, Fraction)
 
 Unattributed = int | Sequence[int]
 """How many units of weight 1 are unknown; or the weight of each unknown unit, none divisible."""
@@ -47,7 +47,7 @@ class Bounds(Generic[Number]):
         if not self.lower <= self.upper:
             raise ValueError(f"lower must not exceed upper, got {self.lower} and {self.upper}")
 
-    def __contains__(self, value: float) -> bool:
+    def __contains__(self, value: float | Fraction) -> bool:
         return self.lower <= value <= self.upper
 
     @property
@@ -81,10 +81,15 @@ class Completions:
 
     def concentration_ratio(self, k: int) -> Bounds[float]:
         """Return the bounds of the share of the `k` largest entities, whichever they are."""
+        exact = self.exact_concentration_ratio(k)
+        return Bounds(float(exact.lower), float(exact.upper))
+
+    def exact_concentration_ratio(self, k: int) -> Bounds[Fraction]:
+        """Return the bounds of `concentration_ratio` before they are rounded."""
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         total = _total(self.dispersed)
-        return Bounds(_top(self.dispersed, k) / total, _top(self.concentrated, k) / total)
+        return Bounds(Fraction(_top(self.dispersed, k), total), Fraction(_top(self.concentrated, k), total))
 
     def entropy(self) -> Bounds[float]:
         """Return the bounds of the Shannon entropy in nats."""

@@ -203,23 +203,54 @@ def imbens_manski_interval(
     """
     if se_lower < 0 or se_upper < 0:
         raise ValueError(f"standard errors must not be negative, got {se_lower} and {se_upper}")
+    c = imbens_manski_quantile(bounds.width, se=max(se_lower, se_upper), confidence=confidence)
+    return Interval(max(0.0, bounds.lower - c * se_lower), min(1.0, bounds.upper + c * se_upper), confidence)
+
+
+def imbens_manski_quantile(width: float, *, se: float, confidence: float = 0.95) -> float:
+    """Return how many standard errors `imbens_manski_interval` adds beyond either bound.
+
+    The c that solves ``Φ(c + width / se) - Φ(-c) = confidence``, rounded up.
+
+    Parameters
+    ----------
+    width : float
+        Upper bound minus lower bound, in any unit.
+    se : float
+        The larger one of their standard errors, in the same unit. At 0 any c serves; the smallest is
+        returned.
+    confidence : float in [0.5, 1)
+
+    Returns
+    -------
+    float
+        Standard errors.
+
+    Raises
+    ------
+    ValueError
+        If `width` or `se` is negative, or `confidence` lies outside [0.5, 1).
+
+    Examples
+    --------
+    >>> round(imbens_manski_quantile(0, se=0.01), 3), round(imbens_manski_quantile(0.2, se=0.01), 3)
+    (1.96, 1.645)
+    """
+    if width < 0 or se < 0:
+        raise ValueError(f"width and se must not be negative, got {width} and {se}")
     if not 0.5 <= confidence < 1:
         raise ValueError(f"confidence must be in [0.5, 1), got {confidence}")
     low, high = NORMAL.inv_cdf(confidence), _two_sided(confidence)
-    se = max(se_lower, se_upper)
     if se == 0:
-        return Interval(max(0.0, bounds.lower), min(1.0, bounds.upper), confidence)
+        return low
     while True:
         c = (low + high) / 2
         if not low < c < high:
-            break
-        if NORMAL.cdf(c + bounds.width / se) - NORMAL.cdf(-c) < confidence:
+            return high
+        if NORMAL.cdf(c + width / se) - NORMAL.cdf(-c) < confidence:
             low = c
         else:
             high = c
-    return Interval(
-        max(0.0, bounds.lower - high * se_lower), min(1.0, bounds.upper + high * se_upper), confidence
-    )
 
 
 def _two_sided(confidence: float) -> float:

@@ -117,6 +117,11 @@ class MembershipBounds:
         >>> hosted.concentration_ratio(1)  # 6 of 10 without and 10 of 26 with all; 6 of 18 between
         Bounds(lower=0.3333333333333333, upper=0.6)
         """
+        exact = self.exact_concentration_ratio(k)
+        return Bounds(float(exact.lower), float(exact.upper))
+
+    def exact_concentration_ratio(self, k: int) -> Bounds[Fraction]:
+        """Return the bounds of `concentration_ratio` before they are rounded."""
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         return Bounds(self._lowest_ratio(k), self._highest_ratio(k))
@@ -155,7 +160,12 @@ class MembershipBounds:
         >>> uncertain_membership([6, 2, 2], [0, 8, 8], 0).effective_number()
         Bounds(lower=2.272727272727273, upper=3.0)
         """
-        return Bounds(float(1 / self._highest_hhi()), float(1 / self._lowest_hhi()))
+        exact = self.exact_effective_number()
+        return Bounds(float(exact.lower), float(exact.upper))
+
+    def exact_effective_number(self) -> Bounds[Fraction]:
+        """Return the bounds of `effective_number` before they are rounded."""
+        return Bounds(1 / self._highest_hhi(), 1 / self._lowest_hhi())
 
     def nakamoto(self, *, threshold: Fraction = HALF, strict: bool = True) -> Bounds[int]:
         """Return between what limits the Nakamoto coefficient lies; both are sharp.
@@ -190,10 +200,10 @@ class MembershipBounds:
         """Return the certain and the possible units of those who may have any."""
         return [(n, m) for n, m in zip(self.certain, self.possible, strict=True) if n or m]
 
-    def _lowest_ratio(self, k: int) -> float:
+    def _lowest_ratio(self, k: int) -> Fraction:
         entities = self._entities()
         if len(entities) + self.unattributed <= k:
-            return 1.0
+            return Fraction(1)
         levels = _Levels(entities, self.unattributed)
 
         # What the top k hold at a level is `above + k * level`, or less if the level suits another
@@ -203,13 +213,13 @@ class MembershipBounds:
             return higher * here.total < held * up.total
 
         best = levels.best(falls)
-        return (best.above + k * best.height) / best.total
+        return Fraction(best.above + k * best.height, best.total)
 
-    def _highest_ratio(self, k: int) -> float:
+    def _highest_ratio(self, k: int) -> Fraction:
         entities = self._entities()
         counted = sum(self.certain) + self.unattributed
         if not counted:
-            return 1.0  # one possible unit, and no other
+            return Fraction(1)  # one possible unit, and no other
         # Dinkelbach's method: choose the k for whom held/total is exceeded most, with n + m held of
         # a total greater by m, and repeat with what they hold until it is not exceeded any more.
         held, total = self.unattributed, counted
@@ -218,7 +228,7 @@ class MembershipBounds:
             joining = sum(m for _, _, m in top)
             more, of = self.unattributed + joining + sum(n for _, n, _ in top), counted + joining
             if more * total <= held * of:
-                return held / total
+                return Fraction(held, total)
             held, total = more, of
 
     def _lowest_nakamoto(self, threshold: Fraction, *, strict: bool) -> int:

@@ -80,8 +80,8 @@ def measure(distribution: Distribution, resampled: Ints | None = None, *, every_
     reading = (
         any_completion(_spread(distribution), 0) if distribution.closed else any_completion(whole, apart)
     )
-    least = reading if distribution.closed else _least_concentrated(distribution, apart)
-    most = _most_concentrated(distribution)
+    least = reading if distribution.closed else least_concentrated(distribution)
+    most = most_concentrated(distribution)
     # Who: as large as the reading has them, which is not the order of the distribution.
     ranked = sorted(distribution.entities, key=lambda entity: entity.units + entity.possible, reverse=True)
     ids = tuple(entity.id for entity in ranked)
@@ -154,8 +154,9 @@ def _spread(distribution: Distribution) -> list[int]:
     return [count + share + (position < left) for position, count in enumerate(counts)]
 
 
-def _least_concentrated(distribution: Distribution, apart: int) -> Completions | MembershipBounds:
+def least_concentrated(distribution: Distribution) -> Completions | MembershipBounds:
     """Return the population whose lower bounds hold: who is confined to a group may still be on its own."""
+    apart = distribution.free + sum(part.units + part.possible for part in distribution.confined)
     if not distribution.possible:
         return any_completion(distribution.counts, apart)
     return uncertain_membership(
@@ -163,7 +164,7 @@ def _least_concentrated(distribution: Distribution, apart: int) -> Completions |
     )
 
 
-def _most_concentrated(distribution: Distribution) -> Completions | MembershipBounds:
+def most_concentrated(distribution: Distribution) -> Completions | MembershipBounds:
     """Return the population whose upper bounds hold: all that a group confines is with its largest entity.
 
     That is the one which no other of the group exceeds, neither in certain units nor in all. If two

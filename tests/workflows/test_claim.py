@@ -45,7 +45,7 @@ def test_every_shipped_claim_is_listed() -> None:
 
 
 def test_a_sentence_is_put_to_one_date_of_a_series() -> None:
-    answer = answer_to("about 65 % of hosted nodes are on aws", on="ethernodes-hosting@2023-10-04")
+    answer = answer_to("over half of hosted nodes are on aws", on="ethernodes-hosting@2023-10-04")
     (atom,) = answer.verdict.atoms
     assert [str(each.reading.as_of) for each in atom.tested] == ["2023-10-04"]
     assert answer.verdict.literal is Verdict.SUPPORTED

@@ -1,4 +1,4 @@
-"""A claim's verdict with what must stand beside it: where each population comes from, and how it was tested."""
+"""A claim's verdict with what must stand beside it: which populations were asked, and how."""
 
 from __future__ import annotations
 

@@ -222,9 +222,10 @@ def _history(answer: ClaimAnswer, width: int) -> Iterator[str]:
         line = f"{reading.as_of}{view} {drawn:<{size}} {_range(each):>14} {each.verdict.value}"
         yield line.rstrip()
     when = [str(each.reading.as_of) for each in ordered if each.verdict is Verdict.SUPPORTED]
-    yield from _wrapped(
-        f"supported on {', '.join(when)}" if when else "never supported on these dates", width, 2
-    )
+    open_days = sum(each.verdict is Verdict.UNDECIDED for each in ordered)
+    counted = f"undecided in {open_days} of {len(ordered)}"
+    said = f"supported on {', '.join(when)}" if when else "never supported on these dates"
+    yield from _wrapped(f"{said}; {counted}", width, 2)
 
 
 def _separations(answer: ClaimAnswer, width: int) -> Iterator[str]:
@@ -241,7 +242,8 @@ def _separations(answer: ClaimAnswer, width: int) -> Iterator[str]:
 
 def _notes(answer: ClaimAnswer, width: int) -> Iterator[str]:
     yield from _wrapped(
-        "sampling  none: verdicts rest on bounds, whoever the unattributed units belong to, and leave chance aside",
+        "sampling  none: verdicts rest on bounds, whoever the unattributed units belong to, "
+        "and leave chance aside",
         width,
         10,
     )
@@ -256,9 +258,8 @@ def _notes(answer: ClaimAnswer, width: int) -> Iterator[str]:
     for one in answer.populations:
         for source in one.sources:
             link = f" {clean(source.url, limit=300)}" if source.url else ""
-            told[
-                f"source    {clean(source.name)}: {clean(source.publisher)}; {clean(source.licence, limit=200)}{link}"
-            ] = None
+            publisher, licence = clean(source.publisher), clean(source.licence, limit=200)
+            told[f"source    {clean(source.name)}: {publisher}; {licence}{link}"] = None
     for text in told:
         yield from _wrapped(text, width, 10)
 

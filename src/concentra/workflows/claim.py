@@ -43,7 +43,7 @@ class UnknownClaim(UsageProblem):
         self.hint = (
             f"did you mean {' or '.join(near)}?"
             if near
-            else f'claims: {", ".join(known)}; or name a .toml file, or write a sentence: "most nodes are on aws"'
+            else f"claims: {', '.join(known)}; or a .toml file, or a sentence: most nodes are on aws"
         )
 
 
